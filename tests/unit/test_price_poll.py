@@ -13,7 +13,7 @@ from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.price_poll import PricePoll
 from tradebotd.market.sessions import AlwaysOpen, Calendar
-from tradebotd.ports.feed import FetchedCandles, PolledFeed
+from tradebotd.ports.feed import FeedBudget, FetchedCandles, PolledFeed
 
 FIRST, SECOND = FeedName("first"), FeedName("second")
 
@@ -43,6 +43,9 @@ class Quoted:
 
     def timeframes(self, symbol: MarketSymbol) -> tuple[Timeframe, ...]:  # noqa: ARG002
         return (Timeframe.M1,)
+
+    def budget(self) -> FeedBudget | None:
+        return None
 
     async def close(self) -> None:
         return

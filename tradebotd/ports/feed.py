@@ -23,6 +23,17 @@ class FetchedCandles(NamedTuple):
     duplicates: int = 0
 
 
+class FeedBudget(NamedTuple):
+    """Credits of a feed, by the host's clock; those of the day are None where there is no limit."""
+
+    per_minute: int
+    left_minute: int
+    minute_resets_at: datetime
+    per_day: int | None
+    left_day: int | None
+    day_resets_at: datetime
+
+
 class Feed(Protocol):
     @property
     def name(self) -> FeedName: ...
@@ -69,6 +80,10 @@ class PolledFeed(Feed, Protocol):
     @property
     def price_every(self) -> timedelta:
         """How often its quotes are asked for, within what the provider allows."""
+        ...
+
+    def budget(self) -> FeedBudget | None:
+        """Return what is left of its credits; None where the provider counts none."""
         ...
 
     async def close(self) -> None:

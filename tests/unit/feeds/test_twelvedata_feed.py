@@ -309,3 +309,21 @@ async def test_a_bar_that_has_just_closed_is_given_a_moment() -> None:
 
         assert stage.host.slept == [2.0]
     assert found.candles[-1].ts == datetime(2026, 3, 3, 15, 6, tzinfo=UTC)
+
+
+async def test_its_budget_is_what_is_left_by_our_count_and_by_the_providers_word() -> None:
+    """M3.3: shown by `tradebotctl budget`."""
+    clock = standing_clock(TUESDAY)
+    async with staged(clock, plan="basic") as stage:
+        feed = stage.feed(NAME, a_minute=8, a_day=800)
+        assert await feed.quotes([BTC, APPLE])
+        told = feed.budget()
+        assert (told.per_minute, told.left_minute) == (8, 6)
+        assert (told.per_day, told.left_day) == (800, 798)
+        assert told.day_resets_at == datetime(2026, 3, 4, tzinfo=UTC)
+
+        stage.vendor.account(KEY).used_in_day = 800
+        with pytest.raises(FeedError):
+            await feed.quotes([BTC])
+        told = feed.budget()
+        assert (told.left_minute, told.left_day) == (0, 0)

@@ -3,26 +3,18 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from tradebotd.feeds.twelvedata.facts import next_day, next_minute
 from tradebotd.net.errors import NotSentError
 from tradebotd.net.gate import Gate
 from tradebotd.net.rate_limit import Priority, Window
 from tradebotd.ports.clock import HostClock
+from tradebotd.ports.feed import FeedBudget
 
 MINUTE: Final = "credits of a minute"
 _USED: Final = "api-credits-used"
 _LONGEST: Final = 9  # digits of a count
-
-
-class CreditsLeft(NamedTuple):
-    """What is left, and when it begins anew. *day*: None where the plan has no limit of a day."""
-
-    minute: int
-    minute_resets_at: datetime
-    day: int | None
-    day_resets_at: datetime
 
 
 class Credits:
@@ -34,6 +26,7 @@ class Credits:
         self._host = host
         self._day: date = host.now().date()
         self._used = 0
+        self._spent_until = host.now()  # as the provider has said
         gate.limits.set_limit(MINUTE, a_minute, 60.0)
 
     @asynccontextmanager
@@ -63,26 +56,30 @@ class Credits:
 
     def minute_spent(self, reason: str) -> datetime:
         """Ask nothing before the next minute."""
-        until = next_minute(self._host.now())
+        until = self._spent_until = next_minute(self._host.now())
         self._gate.ban(reason, until)
         return until
 
     def day_spent(self, reason: str) -> datetime:
         """Ask nothing before the next UTC day."""
-        until = next_day(self._host.now())
+        until = self._spent_until = next_day(self._host.now())
         self._gate.ban(reason, until)
         return until
 
     def answered(self) -> None:
         self._gate.answered()
 
-    def left(self) -> CreditsLeft:
+    def budget(self) -> FeedBudget:
+        """Return what is left; nothing while the provider has refused for want of credits."""
         self._turn_day()
         now, at = self._host.now(), self._host.monotonic()
         window = self._window()
         minute = max(0, window.limit - window.own(at) - window.others(at))
         day = None if self._a_day is None else max(0, self._a_day - self._used)
-        return CreditsLeft(minute, next_minute(now), day, next_day(now))
+        if now < self._spent_until:
+            minute = 0
+            day = 0 if self._spent_until == next_day(now) else day
+        return FeedBudget(window.limit, minute, next_minute(now), self._a_day, day, next_day(now))
 
     def _window(self) -> Window:
         window = self._gate.limits.window(MINUTE)

@@ -24,7 +24,7 @@ from tradebotd.feeds.twelvedata.parsing import Series, parts_of, price_of, serie
 from tradebotd.feeds.twelvedata.refusals import Refusal, Why
 from tradebotd.net.errors import MisshapenError
 from tradebotd.ports.clock import Clock, HostClock
-from tradebotd.ports.feed import FetchedCandles
+from tradebotd.ports.feed import FeedBudget, FetchedCandles
 from tradebotd.storage.held import assert_no_connection_held
 
 MOST_PAGES: Final = 60  # of one fetch; each costs a credit
@@ -64,6 +64,9 @@ class TwelveDataFeed:
 
     def timeframes(self, symbol: MarketSymbol) -> tuple[Timeframe, ...]:
         return facts.timeframes_of(symbol.name_at(self.name))
+
+    def budget(self) -> FeedBudget:
+        return self._client.credits.budget()
 
     async def close(self) -> None:
         """Close the connections that are kept open."""
