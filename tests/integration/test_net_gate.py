@@ -9,11 +9,12 @@ import pytest
 
 from tests.fakes.host import ShiftedHost
 from tests.fakes.raw_server import Peer, Seen, raw_server
+from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.venue_ban import FIRST_PAUSE
 from tradebotd.net.allow_list import AllowList
 from tradebotd.net.errors import NoAnswerError, NotSentError
 from tradebotd.net.gate import MOST_WAITING, Gate, Gates
-from tradebotd.net.http import HttpClient
+from tradebotd.net.http import HttpClient, Unsigned
 from tradebotd.net.limited import Call, LimitedClient, note_bans
 from tradebotd.net.rate_limit import Priority
 
@@ -323,3 +324,26 @@ async def test_what_waits_for_a_connection_does_not_leave_into_a_ban(host: Shift
     window = asking.gate.limits.window("weight")
     assert window is not None
     assert window.own(host.monotonic()) == 1
+
+
+async def test_what_may_not_leave_any_more_costs_nothing(host: ShiftedHost) -> None:
+    """An order that is too old, or whose lease is gone, says so when it is signed."""
+
+    async def answers(peer: Peer) -> None:
+        while await peer.request():
+            await peer.answer(b"{}")
+
+    def refuse(unsigned: Unsigned) -> Unsigned:
+        raise VenueUnavailableError("the order is too old")
+
+    call = Call(costs={"weight": 3})
+    async with raw_server(answers) as seen, limited(seen, host) as asking:
+        for _ in range(5):
+            with pytest.raises(VenueUnavailableError, match="too old"):
+                await asking.request("GET", "/time", call, sign_now=refuse)
+        await asking.request("GET", "/time", call)
+    window = asking.gate.limits.window("weight")
+
+    assert len(seen.requests) == 1
+    assert window is not None
+    assert window.own(host.monotonic()) == 3

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.host import ShiftedHost
 from tradebotd.net.backoff import HEALTHY, Backoff
-from tradebotd.net.silence import ALARM_SECONDS, LEAST_SECONDS, SilenceDetector
+from tradebotd.net.silence import ALARM_SECONDS, LEAST_SECONDS, SilenceDetector, watch
 
 
 def silent_after(detector: SilenceDetector, since: float) -> float:
@@ -107,6 +108,22 @@ def test_after_a_reconnect_its_rate_is_known_and_its_clock_begins_anew() -> None
     detector.expect("btc", last + 100.0)
 
     assert silent_after(detector, last + 100.0) == pytest.approx(LEAST_SECONDS, abs=0.2)
+
+
+async def test_a_watch_tells_of_a_silent_stream_once() -> None:
+    host, detector, told = ShiftedHost(), SilenceDetector(), list[str]()
+    detector.expect("btc", host.monotonic())
+    detector.expect("eth", host.monotonic(), first_within=300.0)
+
+    async def tell(stream: str) -> None:
+        told.append(stream)
+        if stream == "eth":
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await watch(detector, host, tell)
+
+    assert told == ["btc", "eth"]
 
 
 @given(st.integers(0, 2**32), st.integers(1, 80))

@@ -38,12 +38,16 @@ class Source:
         self._status = status
         self._redact = redact
 
-    def misshapen(self, what: str) -> MisshapenError:
+    def told(self, what: str) -> str:
+        """One line: place, status, *what* is to be said of the answer, and how it begins."""
         status = "" if self._status is None else f" with status {self._status}"
         shown = self._raw[: SHOWN * 4].decode(errors="replace")
         text = self._redact(f"{self._told}: answered{status}, {what}: {shown!s}")
         limit = len(self._redact(f"{self._told}: answered{status}, {what}: ")) + SHOWN
-        return MisshapenError(" ".join(text[:limit].split()), self._status)
+        return " ".join(text[:limit].split())
+
+    def misshapen(self, what: str) -> MisshapenError:
+        return MisshapenError(self.told(what), self._status)
 
     def json(self) -> "Value":
         """Parse the answer. Raises MisshapenError."""

@@ -62,20 +62,28 @@ class LimitedClient:
         async with self.gate.turn(
             call.costs, call.priority, wait=call.wait, acts=call.acts
         ) as turn:
+            signed = False
 
             def sign(unsigned: Unsigned) -> Unsigned:
+                nonlocal signed
                 turn.check()
-                return unsigned if sign_now is None else sign_now(unsigned)
+                leaving = unsigned if sign_now is None else sign_now(unsigned)
+                signed = True
+                return leaving
 
-            answer = await self.client.request(
-                method,
-                path,
-                query=query,
-                body=body,
-                headers=headers,
-                sign_now=sign,
-                timeouts=timeouts,
-            )
+            try:
+                answer = await self.client.request(
+                    method,
+                    path,
+                    query=query,
+                    body=body,
+                    headers=headers,
+                    sign_now=sign,
+                    timeouts=timeouts,
+                )
+            finally:
+                if not signed:
+                    turn.settle({})  # whatever stood in its way: it has not left
             self._take_note(answer, turn)
             return answer
 
