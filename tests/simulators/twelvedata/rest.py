@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.simulators.shared.answers import Scene
 from tests.simulators.twelvedata.credits import Account
 from tests.simulators.twelvedata.stream import PriceStream
-from tests.simulators.twelvedata.vendor import Json, VendorRefusalError, TwelveData
+from tests.simulators.twelvedata.vendor import Json, TwelveData, VendorRefusalError
 
 CALLS: Final = ("time_series", "price", "quote")
 SCHEME: Final = "apikey "

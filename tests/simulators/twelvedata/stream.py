@@ -13,7 +13,7 @@ from tests.simulators.shared.answers import Scene
 from tests.simulators.shared.streams import Stream
 from tests.simulators.twelvedata.credits import Account
 from tests.simulators.twelvedata.instruments import Instrument
-from tests.simulators.twelvedata.vendor import Json, VendorRefusalError, TwelveData
+from tests.simulators.twelvedata.vendor import Json, TwelveData, VendorRefusalError
 
 MOST_EVENTS: Final = 100  # of a client, in a minute
 TAKEN_OVER: Final = 1008  # the close code of a connection that is one too many

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -74,6 +75,19 @@ def test_hours_of_an_exchange_are_rolled_up() -> None:
     assert Timeframe.H1 not in facts.timeframes_of("AAPL")
 
 
+async def test_each_timeframe_of_a_pair_is_asked_for_by_its_word() -> None:
+    """T2: 8h is a word there, and none of ours."""
+    clock = standing_clock(TUESDAY)
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    async with staged(clock) as stage:
+        feed = stage.feed(NAME)
+        for timeframe in Timeframe:
+            found = (await feed.fetch(BTC, timeframe, begin, TUESDAY)).candles
+            steps = {b.ts - a.ts for a, b in pairwise(found)}
+            assert steps == {timeframe.duration}
+            assert all(timeframe.is_on_grid(each.ts) for each in found)
+
+
 async def test_a_long_range_comes_in_pages() -> None:
     """T3: the size is said, and no answer has more than 5,000 rows."""
     clock = standing_clock(TUESDAY)
@@ -83,7 +97,7 @@ async def test_a_long_range_comes_in_pages() -> None:
 
         assert stage.server.scene.count("/time_series") == 2
     assert len(found.candles) == 5 * 24 * 60 - 1  # it begins within a minute
-    assert {b.ts - a.ts for a, b in zip(found.candles, found.candles[1:], strict=False)} == {MINUTE}
+    assert {b.ts - a.ts for a, b in pairwise(found.candles)} == {MINUTE}
 
 
 async def test_prices_are_told_as_they_were_traded() -> None:
