@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 SPOT = "tests.simulators.binance.spot"
+TWELVEDATA = "tests.simulators.twelvedata"
 
 
 @dataclass(frozen=True)
@@ -38,5 +39,10 @@ CLIENTS = (
         "ccxt",
         ("ccxt==4.5.90",),
         (Script("ccxt_spot", SPOT), Script("ccxt_spot_pro", SPOT)),
+    ),
+    Client(
+        "twelvedata",
+        ("twelvedata==1.4.0", "websocket-client==1.9.0"),
+        (Script("twelvedata_feed", TWELVEDATA),),
     ),
 )
