@@ -7,6 +7,7 @@ from decimal import Decimal
 from tests.simulators.binance.usdm.amounts import ZERO
 from tests.simulators.binance.usdm.instruments import Instrument
 
+IDS_AN_EVENT = 3  # an event covers several of the engine's updates: U < u
 DEEP = Decimal(1_000_000_000)
 
 
@@ -150,6 +151,6 @@ class Market:
         market.asks = [Level(price + tick * step, DEEP) for step in range(5)]
 
     def _changed(self, market: SymbolMarket) -> None:
-        market.update_id += 1
+        market.update_id += IDS_AN_EVENT
         for listener in list(self.on_change):
             listener(market)

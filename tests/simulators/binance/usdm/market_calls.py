@@ -90,7 +90,7 @@ class MarketCalls:
             raise RefusalError(-4021, f"{limit} is not valid depth limit")
         market, now = self._one(call), call.venue.now_ms()
         return {
-            "lastUpdateId": market.update_id,
+            "lastUpdateId": market.update_id + 1,  # F19: within the next event, as it is there
             "E": now,
             "T": now,
             "bids": [level_row(market, level.price, level.quantity) for level in market.bids[:limit]],
