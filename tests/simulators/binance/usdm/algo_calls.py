@@ -90,10 +90,10 @@ def cancel_all(call: Call) -> object:
 
 
 ENDPOINTS = {
-    ("POST", "/fapi/v1/algoOrder"): Endpoint(place, fixed(0), operation="place algo", orders=1),
-    ("GET", "/fapi/v1/algoOrder"): Endpoint(query, fixed(1), operation="query algo"),
-    ("DELETE", "/fapi/v1/algoOrder"): Endpoint(cancel, fixed(1), operation="cancel algo"),
-    ("GET", "/fapi/v1/openAlgoOrders"): Endpoint(open_algos, one_or_all(1, 40), operation="open algos"),
-    ("GET", "/fapi/v1/allAlgoOrders"): Endpoint(all_algos, fixed(5), operation="all algos"),
-    ("DELETE", "/fapi/v1/algoOpenOrders"): Endpoint(cancel_all, fixed(1), operation="cancel algos"),
+    ("POST", "/fapi/v1/algoOrder"): Endpoint(place, fixed(0), operation="place.stop", orders=1),
+    ("GET", "/fapi/v1/algoOrder"): Endpoint(query, fixed(1), operation="query.stop"),
+    ("DELETE", "/fapi/v1/algoOrder"): Endpoint(cancel, fixed(1), operation="cancel.stop"),
+    ("GET", "/fapi/v1/openAlgoOrders"): Endpoint(open_algos, one_or_all(1, 40), operation="list.open_stops"),
+    ("GET", "/fapi/v1/allAlgoOrders"): Endpoint(all_algos, fixed(5), operation="list.stops"),
+    ("DELETE", "/fapi/v1/algoOpenOrders"): Endpoint(cancel_all, fixed(1), operation="cancel.stops"),
 }  # fmt: skip

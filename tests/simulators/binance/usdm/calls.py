@@ -95,7 +95,8 @@ class Endpoint:
     """One operation.
 
     Attributes:
-        operation: the word that faults know it by: place, cancel, query, modify … of order or algo.
+        operation: the word that faults know it by: place (with .market, .limit), place.stop,
+            cancel.order, query.stop …
         orders: how many it adds to the order counts.
         headers_lie: the used-weight header of its answers is wrong (F16).
     """

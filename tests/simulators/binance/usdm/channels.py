@@ -55,7 +55,10 @@ class Channels:
 
     def book_ticker(self, market: SymbolMarket) -> Payload:
         now, instrument = self.market.now_ms(), market.instrument
-        bid, ask = (market.bids[0] if market.bids else None), (market.asks[0] if market.asks else None)
+        bid, ask = (
+            (market.bids[0] if market.bids else None),
+            (market.asks[0] if market.asks else None),
+        )
         return {
             "e": "bookTicker",
             "u": market.update_id,

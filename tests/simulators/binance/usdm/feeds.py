@@ -89,7 +89,7 @@ class Feeds:
         yield f"{symbol}@kline_{interval}", self.channels.kline
         yield f"{symbol}_perpetual@continuousKline_{interval}", self.channels.continuous
 
-    def _traded(self, market: SymbolMarket, trade: PublicTrade) -> None:
+    def _traded(self, market: SymbolMarket, _: PublicTrade) -> None:
         wanted, symbol = self.hub.channels(), market.symbol.lower()
         for channel, row in (
             (f"{symbol}@aggTrade", self.channels.aggregate),

@@ -1,5 +1,6 @@
 """What the venue does to an account by force: liquidation, auto-deleveraging, settlement."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from tests.simulators.binance.usdm import margin, reports
@@ -21,6 +22,7 @@ class ForcedOrders:
         self.market = engine.market
         self.count = 0
         self.execution = "CALCULATED"  # some accounts see TRADE instead: a test may set it
+        self.on_forced: list[Callable[[Account, Order], None]] = []
         self.market.on_change.append(self._watch)
 
     def liquidate(self, account: Account, position: Position, price: Decimal | None = None) -> Order:  # fmt: skip
@@ -81,6 +83,8 @@ class ForcedOrders:
         account.emit(reports.order_trade_update(order, self.market, "NEW"))
         told = execution or self.execution
         self.engine.fills.book(account, order, price, size, is_maker=False, execution=told)
+        for listener in list(self.on_forced):
+            listener(account, order)
         return order
 
     def _at_risk(self, account: Account, position: Position) -> Decimal:

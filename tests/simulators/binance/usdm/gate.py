@@ -16,6 +16,7 @@ RULES = (
     Rule(ORDERS, "MINUTE", 1, 1200),
     Rule(ORDERS, "SECOND", 10, 300),
 )
+OF_THE_ENGINE = ("place", "modify", "cancel")
 FUNDING_RULES = (Rule(WEIGHT, "MINUTE", 5, 500),)  # F16: fundingRate and fundingInfo together
 
 
@@ -33,6 +34,7 @@ class Incoming:
     address: str
     arrived_ms: int
     signed: tuple[bytes, str] | None = None
+    is_logged_on: bool = False  # a WebSocket API session that needs no signature any more
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,16 @@ class Gate:
     def _admit(self, endpoint: Endpoint, incoming: Incoming, key: ApiKey | None) -> Timing | None:
         if endpoint.security is not Security.SIGNED or key is None:
             return None
-        if incoming.signed is None:
+        if incoming.signed is not None:
+            check_signature(key, *incoming.signed)
+        elif not incoming.is_logged_on:
             raise RefusalError(-1102, name="signature")
-        check_signature(key, *incoming.signed)
         timing = read_timing(incoming.params)
         timing.refuse(incoming.arrived_ms * 1000, Look.ARRIVAL)
         return timing
 
     def _reach_engine(self, endpoint: Endpoint, timing: Timing | None) -> None:
-        if timing is None or not endpoint.operation:
+        if timing is None or not endpoint.operation.startswith(OF_THE_ENGINE):
             return
         try:
             timing.refuse((self.venue.now_ms() + self.engine_delay_ms) * 1000, Look.AT_ENGINE)
