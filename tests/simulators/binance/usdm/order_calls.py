@@ -64,7 +64,7 @@ def modify(call: Call) -> object:
     order = named(call, -2013)
     if not order.is_open:
         raise RefusalError(-2013)
-    price, quantity = read_modification(call.venue, call.account, order, call.params)
+    price, quantity = read_modification(call.venue, order, call.params)
     order.modify_id = call.number("modifyId")
     call.venue.engine.modify(call.account, order, price, quantity)
     return placed_row(order, call.venue.instruments[order.symbol], "RESULT")

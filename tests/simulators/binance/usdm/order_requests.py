@@ -200,7 +200,7 @@ def read_order(venue: Venue, account: Account, params: Params) -> Order:
     return order
 
 
-def read_modification(venue: Venue, account: Account, order: Order, params: Params) -> tuple[Decimal, Decimal]:  # fmt: skip
+def read_modification(venue: Venue, order: Order, params: Params) -> tuple[Decimal, Decimal]:  # fmt: skip
     """F10: read PUT /fapi/v1/order into (price, quantity); both are mandatory.
 
     Raises:
