@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from tests.simulators.binance import ed25519
 from tests.simulators.binance.signing import READ_AND_TRADE, ApiKey, KeyRing
 from tests.simulators.binance.usdm import account_calls, algo_calls, order_calls
 from tests.simulators.binance.usdm.account import Account
@@ -18,11 +19,13 @@ from tests.simulators.binance.usdm.venue import Venue
 from tests.simulators.shared.answers import Scene
 
 FUTURES: dict[str, bool] = dict(READ_AND_TRADE) | {"enableFutures": True}
-# The key of a new simulator: it opens nothing elsewhere.
-KEY = ApiKey(
-    name="usdmKey0000000000000000000000000000000000000000000000000000000001",
-    account="one",
-    secret="usdmSecret",  # noqa: S106 - of the simulator
+# The keys of a new simulator, both of its account "one": they open nothing elsewhere.
+KEY = ApiKey(name="usdmHmacKey", account="one", secret="usdmHmacSecret", restrictions=FUTURES)  # noqa: S106
+ED25519_SECRET = bytes(range(32, 64))
+ED25519_KEY = ApiKey(
+    name="usdmEd25519Key",
+    account=KEY.account,
+    public_key=ed25519.public_key(ED25519_SECRET),
     restrictions=FUTURES,
 )
 
@@ -38,7 +41,7 @@ class Simulator:
         self.scene = scene
         now_ms = scene.clock.now_ms
         self.venue = Venue(now_ms)
-        self.keys = KeyRing([KEY])
+        self.keys = KeyRing([KEY, ED25519_KEY])
         self.gate = Gate(self.venue, self.keys)
         self.listen_keys = ListenKeys(now_ms)
         self.state = MarketState(self.venue.market)
