@@ -121,6 +121,13 @@ class Gateway:
         return at * 1000
 
     def _check_names(self, asked: Asked) -> None:
+        """Refuse parameters that are not read, below /api only: ccxt sends more to /sapi.
+
+        The documents have the code and no endpoint for it; a simulator that swallowed a misspelt
+        `stopprice` would pass an adapter that places a market order.
+        """
+        if asked.endpoint.path.startswith("/sapi"):
+            return
         known = asked.endpoint.names
         if asked.endpoint.security != "NONE":
             known = known | SIGNED
