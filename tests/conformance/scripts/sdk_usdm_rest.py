@@ -1,6 +1,7 @@
 """The vendor's own SDK: USDT-M futures by REST, its models included."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from binance_common.configuration import ConfigurationRestAPI
@@ -9,9 +10,12 @@ from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futur
     DerivativesTradingUsdsFutures,
 )
 
+from tests.conformance.scripts.sdk_models import strangers
 from tests.conformance.scripts.steps import Steps, control, http, same, told
 
 SYMBOL = "BTCUSDT"
+# Fields that the venue sends and the SDK's models, made from its examples, leave out.
+SENT_ALL_THE_SAME = ("futuresType", "positionControlSide", "maxMoveOrderLimit", "permissionSets", "lastUpdateId")  # fmt: skip
 
 
 def client(kind: str) -> Any:
@@ -106,11 +110,52 @@ def money(steps: Steps, it: Any) -> None:
         assert it.auto_cancel_all_open_orders(symbol=SYMBOL, countdown_time=0).data().symbol == SYMBOL  # fmt: skip
 
 
+def models(steps: Steps, it: Any) -> None:
+    """Check every answer against the SDK's models: no field that they do not know."""
+    stop = {"algo_type": "CONDITIONAL", "symbol": SYMBOL, "side": "SELL", "type": "STOP_MARKET", "trigger_price": 50000.0, "quantity": 0.01}  # fmt: skip
+    limit = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "time_in_force": "GTC", "quantity": 0.01, "price": 58000.0}  # fmt: skip
+    it.new_order(symbol=SYMBOL, side="BUY", type="MARKET", quantity=0.01)
+    asked: dict[str, Callable[[], Any]] = {
+        "rules": it.exchange_information,
+        "price": lambda: it.symbol_price_ticker_v2(symbol=SYMBOL),
+        "best prices": lambda: it.symbol_order_book_ticker(symbol=SYMBOL),
+        "marks": it.mark_price,
+        "book": lambda: it.order_book(symbol=SYMBOL),
+        "day": lambda: it.ticker24hr_price_change_statistics(symbol=SYMBOL),
+        "trades": lambda: it.recent_trades_list(symbol=SYMBOL),
+        "aggregate trades": lambda: it.compressed_aggregate_trades_list(symbol=SYMBOL),
+        "funding": it.get_funding_rate_info,
+        "schedule": it.trading_schedule,
+        "order placed": lambda: it.new_order(**limit),
+        "orders": it.all_orders,
+        "open orders": lambda: it.current_all_open_orders(symbol=SYMBOL),
+        "stop placed": lambda: it.new_algo_order(**stop),
+        "open stops": lambda: it.current_all_algo_open_orders(symbol=SYMBOL),
+        "stops": lambda: it.query_all_algo_orders(symbol=SYMBOL),
+        "own trades": lambda: it.account_trade_list(symbol=SYMBOL),
+        "positions": it.position_information_v3,
+        "old positions": it.position_information_v2,
+        "account": it.account_information_v3,
+        "balances": it.futures_account_balance_v3,
+        "incomes": it.get_income_history,
+        "symbol settings": it.symbol_configuration,
+        "brackets": lambda: it.notional_and_leverage_brackets(symbol=SYMBOL),
+        "fees": lambda: it.user_commission_rate(symbol=SYMBOL),
+        "account settings": it.futures_account_configuration,
+        "order limits": it.query_user_rate_limit,
+    }
+    for name, ask in asked.items():
+        with steps.step(f"models: {name}"):
+            unknown = [f for f in strangers(ask().data()) if not f.endswith(SENT_ALL_THE_SAME)]
+            assert not unknown, f"unknown to the SDK: {unknown}"
+
+
 def main() -> int:
     steps = Steps()
     it = client("hmac")
     for part in (market, settings, orders, money):
         part(steps, it)
+    models(steps, it)
     with steps.step("an Ed25519 key"):
         assert client("ed25519").get_current_position_mode().data().dual_side_position is False
     return steps.code

@@ -14,6 +14,7 @@ from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futur
     DerivativesTradingUsdsFutures,
 )
 
+from tests.conformance.scripts.sdk_models import strangers
 from tests.conformance.scripts.steps import Steps, control, http, same, told, ws
 
 SYMBOL = "BTCUSDT"
@@ -42,6 +43,7 @@ class Heard:
                 event = await self.events.get()
                 event = getattr(event, "actual_instance", event)
                 if wanted(event):
+                    assert not list(strangers(event)), list(strangers(event))
                     return event
 
 
