@@ -1,5 +1,6 @@
 """One account: wallets, positions, orders, incomes, settings, and who listens to it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -53,6 +54,7 @@ class Account:
     liquidates: bool = True
     was_called: bool = False
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)
 
     def position(self, symbol: str, side: str) -> Position:
         return self.positions.setdefault((symbol, side), Position(symbol, side))
@@ -88,7 +90,8 @@ class Account:
     ) -> Income:  # fmt: skip
         """Change a wallet and write down why. Nothing else changes one."""
         self.wallets[asset] = self.wallet(asset) + amount
-        number = 9_000_000_000 + sum(1 for income in self.incomes if income.type == kind)
+        number = 9_000_000_000 + self._counts[kind]
+        self._counts[kind] += 1
         income = Income(number, kind, asset, amount, time_ms, symbol, info or kind, trade_id)
         self.incomes.append(income)
         return income

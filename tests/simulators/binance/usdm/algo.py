@@ -57,7 +57,7 @@ class AlgoOrders:
             self._check_trailing(algo, price)
         elif is_met(algo, price):
             raise RefusalError(-2021)
-        account.book.algos[algo.algo_id] = algo
+        account.book.add_algo(algo)
         self._tell(account, algo, "NEW")
         if algo.type == "TRAILING_STOP_MARKET":
             self._trail(account, algo, price)

@@ -118,13 +118,14 @@ class Candles:
 
     def _traded_minutes(self, symbol: str, first_ms: int, last_ms: int) -> Iterator[Candle]:
         minutes = self._minutes[symbol]
-        for at in sorted(minutes):
-            if first_ms <= at <= last_ms:
+        span = range(-(-first_ms // MINUTE_MS) * MINUTE_MS, last_ms + 1, MINUTE_MS)
+        for at in span if len(span) < len(minutes) else sorted(minutes):
+            if first_ms <= at <= last_ms and at in minutes:
                 yield minutes[at]
 
     def _price_before(self, symbol: str, at_ms: int) -> Decimal:
-        earlier = [m for m in sorted(self._minutes[symbol]) if m < at_ms]
-        return self._minutes[symbol][earlier[-1]].close if earlier else self._base[symbol]
+        earlier = [at for at in self._minutes[symbol] if at < at_ms]
+        return self._minutes[symbol][max(earlier)].close if earlier else self._base[symbol]
 
     def _waved(self, symbol: str, first_ms: int, last_ms: int) -> Candle:
         """The made-up part: a triangle wave that ends at the price of the simulator's start."""

@@ -47,7 +47,7 @@ class Engine:
             raise RefusalError(-5022)
         elif order.time_in_force == "FOK" and self._within_reach(market, order) < order.quantity:
             raise RefusalError(-5021)
-        account.book.orders[order.symbol, order.order_id] = order
+        account.book.add(order)
         order.updated_ms = self.market.now_ms()
         account.emit(reports.order_trade_update(order, self.market, "NEW"))
         self._take(account, order)

@@ -79,7 +79,7 @@ class ForcedOrders:
             self_trade_prevention="NONE",
             forced=forced,
         )
-        account.book.orders[order.symbol, order.order_id] = order
+        account.book.add(order)
         account.emit(reports.order_trade_update(order, self.market, "NEW"))
         told = execution or self.execution
         self.engine.fills.book(account, order, price, size, is_maker=False, execution=told)

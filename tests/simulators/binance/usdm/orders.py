@@ -1,6 +1,6 @@
 """Orders, conditional orders and trades, and how long the venue remembers them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 from tests.simulators.binance.usdm.amounts import ZERO
@@ -129,18 +129,36 @@ def is_forgotten(order: Order | AlgoOrder, now_ms: int) -> bool:
     return age > 90 * DAY_MS or (ended and empty and age > 3 * DAY_MS)
 
 
-@dataclass
 class AccountOrders:
-    """All orders of one account; ids are counted for each symbol, client ids unique while open."""
+    """All orders of one account; ids are counted for each symbol, client ids unique while open.
 
-    orders: dict[tuple[str, int], Order] = field(default_factory=dict)
-    algos: dict[int, AlgoOrder] = field(default_factory=dict)
+    The open ones are kept apart: a day's orders must not slow every price down.
+    """
+
+    def __init__(self) -> None:
+        self.orders: dict[tuple[str, int], Order] = {}
+        self.algos: dict[int, AlgoOrder] = {}
+        self._open: dict[tuple[str, int], Order] = {}
+        self._open_algos: dict[int, AlgoOrder] = {}
+        self._named: dict[tuple[str, str], Order] = {}
+        self._named_algos: dict[str, AlgoOrder] = {}
+
+    def add(self, order: Order) -> None:
+        key = order.symbol, order.order_id
+        self.orders[key] = self._open[key] = order
+        self._named[order.symbol, order.client_id] = order
+
+    def add_algo(self, algo: AlgoOrder) -> None:
+        self.algos[algo.algo_id] = self._open_algos[algo.algo_id] = algo
+        self._named_algos[algo.client_id] = algo
 
     def open_orders(self, symbol: str | None = None) -> list[Order]:
-        return [o for o in self.orders.values() if o.is_open and symbol in {None, o.symbol}]
+        self._open = {key: order for key, order in self._open.items() if order.is_open}
+        return [order for order in self._open.values() if symbol in {None, order.symbol}]
 
     def open_algos(self, symbol: str | None = None) -> list[AlgoOrder]:
-        return [a for a in self.algos.values() if a.is_open and symbol in {None, a.symbol}]
+        self._open_algos = {key: algo for key, algo in self._open_algos.items() if algo.is_open}
+        return [algo for algo in self._open_algos.values() if symbol in {None, algo.symbol}]
 
     def has_open_client_id(self, symbol: str, client_id: str) -> bool:
         """Compare with open orders only: after a fill or a cancel the id is free again."""
@@ -153,11 +171,9 @@ class AccountOrders:
         """The order with that id; of several with the client id, the newest."""
         if order_id is not None:
             return self.orders.get((symbol, order_id))
-        named = [o for o in self.orders.values() if o.symbol == symbol and o.client_id == client_id]
-        return named[-1] if named else None
+        return self._named.get((symbol, client_id or ""))
 
     def find_algo(self, algo_id: int | None, client_id: str | None) -> AlgoOrder | None:
         if algo_id is not None:
             return self.algos.get(algo_id)
-        named = [a for a in self.algos.values() if a.client_id == client_id]
-        return named[-1] if named else None
+        return self._named_algos.get(client_id or "")

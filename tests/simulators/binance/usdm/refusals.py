@@ -95,11 +95,6 @@ TEXTS = {
 }  # fmt: skip
 STATUSES = {-1003: 429, -1007: 408, -1008: 503, -1015: 429, -2014: 401, -2015: 401}
 
-# Both answer 503 and mean different things: after the first the order may stand, after the others
-# it does not.
-UNKNOWN_OUTCOME = "Unknown error, please check your request or try again later."
-SURE_FAILURES = ("Service Unavailable.", "Internal error; unable to process your request. Please try again.")  # fmt: skip
-
 
 class RefusalError(VenueError):
     """An error answer of the futures venue: its code with the text that it has there.

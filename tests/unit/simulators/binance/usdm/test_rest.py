@@ -1,12 +1,22 @@
 """REST of the simulated USDT-M venue: the gate, weights, order counts, both kinds of 503."""
 
+import hashlib
+import hmac
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.simulators.binance.usdm.market_calls import depth_weight, klines_weight
-from tests.simulators.shared.faults import Executed, Fault, Kind, answered
+from tests.simulators.binance.usdm.outages import (
+    internal_error,
+    throttled,
+    timed_out,
+    unavailable,
+    unknown_error,
+)
+from tests.simulators.binance.usdm.simulator import KEY
+from tests.simulators.shared.faults import Executed, Fault, Kind
 from tests.unit.simulators.binance.usdm.wire import wired
 
 
@@ -126,6 +136,19 @@ async def test_a_wrong_signature_is_refused(header: dict[str, Any]) -> None:
     assert (refused.status, refused.code) == (400, -1022)
 
 
+async def test_what_is_signed_is_percent_encoded() -> None:
+    """F18: an id with ":" and "/" signed as %3A and %2F passes; signed as it reads, -1022."""
+    async with wired() as wire:
+        placed = await wire.order("BUY", "0.010", "59000", newClientOrderId="a:b/c")
+        now = wire.server.clock.now_ms()
+        raw = f"symbol=BTCUSDT&origClientOrderId=a:b/c&timestamp={now}"
+        digest = hmac.new(KEY.secret.encode(), raw.encode(), hashlib.sha256).hexdigest()
+        asked = {"symbol": "BTCUSDT", "origClientOrderId": "a:b/c", "timestamp": now}
+        read = await wire.ask("GET", "/fapi/v1/order", signed=False, **asked, signature=digest)
+
+    assert (placed.status, placed.body["clientOrderId"], read.code) == (200, "a:b/c", -1022)
+
+
 async def test_the_engine_looks_at_the_receive_window_once_more() -> None:
     async with wired() as wire:
         wire.simulator.gate.engine_delay_ms = 5001
@@ -149,23 +172,36 @@ async def test_shedding_spares_what_reduces() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "executed"),
+    ("fault", "text", "orders"),
     [
-        ("Unknown error, please check your request or try again later.", Executed.NOW),
-        ("Unknown error, please check your request or try again later.", Executed.NEVER),
-        ("Service Unavailable.", Executed.NEVER),
-        ("Internal error; unable to process your request. Please try again.", Executed.NEVER),
+        (unknown_error(Executed.NOW, operation="place.market"), "Unknown error", 1),
+        (unknown_error(Executed.NEVER, operation="place.market"), "Unknown error", 0),
+        (unavailable(operation="place"), "Service Unavailable.", 0),
+        (internal_error(path="/fapi/v1/order"), "Internal error; unable to process", 0),
+        (throttled(method="POST"), "Request throttled by system-level protection", 0),
     ],
 )
-async def test_a_503_may_or_may_not_have_been_executed(text: str, executed: Executed) -> None:
+async def test_a_503_may_or_may_not_have_been_executed(
+    fault: Fault, text: str, orders: int
+) -> None:
     async with wired() as wire:
-        body = {"code": -1000, "msg": text}
-        wire.server.faults.set(answered(503, body, executed=executed, operation="place.market"))
+        wire.server.faults.set(fault)
         answer = await wire.order("BUY", "0.010")
-        orders = len(wire.simulator.account.book.orders)
+        there = len(wire.simulator.account.book.orders)
 
-    assert (answer.status, answer.body["msg"]) == (503, text)
-    assert orders == (1 if executed is Executed.NOW else 0)
+    assert (answer.status, there) == (503, orders)
+    assert answer.body["msg"].startswith(text)
+
+
+@pytest.mark.parametrize("executed", [Executed.NOW, Executed.NEVER])
+async def test_a_timeout_of_the_backend_leaves_a_stop_unknown(executed: Executed) -> None:
+    async with wired() as wire:
+        wire.server.faults.set(timed_out(executed, operation="place.stop"))
+        answer = await wire.stop("SELL", "59000", quantity="0.010", clientAlgoId="mine")
+        found = await wire.ask("GET", "/fapi/v1/algoOrder", clientAlgoId="mine")
+
+    assert (answer.status, answer.code) == (408, -1007)
+    assert found.status == (200 if executed is Executed.NOW else 400)
 
 
 async def test_an_order_that_is_executed_later_appears_later() -> None:

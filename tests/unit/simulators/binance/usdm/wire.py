@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from tests.simulators.binance.usdm.app import application
 from tests.simulators.binance.usdm.simulator import KEY, Simulator
@@ -48,7 +49,8 @@ class Wire:
             text = urlencode(sent)
             digest = hmac.new(KEY.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
             text += f"&signature={digest}"
-        url = f"{self.server.http}{path}?{text}"
+        # As it is: of a text, aiohttp would turn %3A back to a colon, which is not what was signed.
+        url = URL(f"{self.server.http}{path}?{text}", encoded=True)
         async with self.session.request(method, url, headers=headers) as answer:
             return Answer(answer.status, await answer.json(content_type=None), {k.upper(): v for k, v in answer.headers.items()})  # fmt: skip
 
