@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 SPOT = "tests.simulators.binance.spot"
 USDM = "tests.simulators.binance.usdm"
+TWELVEDATA = "tests.simulators.twelvedata"
 
 
 @dataclass(frozen=True)
@@ -54,5 +55,10 @@ CLIENTS = (
             Script("ccxt_usdm", USDM),
             Script("ccxt_usdm_pro", USDM),
         ),
+    ),
+    Client(
+        "twelvedata",
+        ("twelvedata==1.4.0", "websocket-client==1.9.0"),
+        (Script("twelvedata_feed", TWELVEDATA),),
     ),
 )

@@ -5,6 +5,7 @@ without secrets. Numbers come as text, and become Decimal; where a venue sends a
 shortest exact text is taken.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -17,6 +18,7 @@ from tradebotd.net.redaction import Redactor
 
 SHOWN: Final = 200  # characters
 DIGITS: Final = 40  # of a number; no venue has more, and arithmetic would not end
+_INTEGER: Final = re.compile(rf"-?[0-9]{{1,{DIGITS}}}")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_MS: Final = 253_402_300_799_999  # the last millisecond of the year 9999
 
@@ -102,7 +104,7 @@ class Value:
     def integer(self) -> int:
         """An integer, or the text of one."""
         raw = self.raw
-        if isinstance(raw, str) and len(raw) <= DIGITS and raw.lstrip("-").isdecimal():
+        if isinstance(raw, str) and _INTEGER.fullmatch(raw):
             return int(raw)
         if not isinstance(raw, int) or isinstance(raw, bool):
             raise self._wrong("is no integer")

@@ -1,16 +1,19 @@
 """Files read before the loop starts, since reading blocks: recordings, calendars, schedules."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.cross_checks import any_file
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
+from tradebotd.config.secrets import read_secret
 from tradebotd.config.warning import ConfigWarning
 from tradebotd.daemon.calendar_files import data_spans, declared_breaks, read_calendars
 from tradebotd.daemon.recorded_bots import idle_bots, timeframe_problems
@@ -42,6 +45,7 @@ class LoadedFiles:
     strategies: Mapping[BotName, AnyStrategy]
     migrations: tuple[Migration, ...]
     warnings: tuple[ConfigWarning, ...] = ()
+    feed_keys: Mapping[FeedName, SecretStr] = field(default_factory=dict)
 
     def problems_of(self, config: Config) -> list[str]:
         """Problems of another *config* beside these recordings."""
@@ -105,9 +109,26 @@ def read_files(config: Config) -> LoadedFiles:
         strategies = load_strategies(config)
     except ConfigError as error:
         problems += error.problems
+    keys = _feed_keys(config, symbols)
     if problems:
         raise ConfigError(problems)
-    return LoadedFiles(symbols, calendars, recordings, specs, strategies, load_migrations())
+    return LoadedFiles(
+        symbols, calendars, recordings, specs, strategies, load_migrations(), feed_keys=keys
+    )
+
+
+def _feed_keys(config: Config, symbols: Sequence[MarketSymbol]) -> dict[FeedName, SecretStr]:
+    """Read the key of every feed in use; one that cannot be read is no problem of its own."""
+    keys: dict[FeedName, SecretStr] = {}
+    used = used_feeds(symbols)
+    for name, feed in config.feeds.items():
+        if feed.api_key is None or name not in used:
+            continue
+        try:
+            keys[FeedName(name)] = read_secret(feed.api_key, f"feeds.{name}.api_key", config)
+        except ConfigError:
+            continue  # told by the checks of the file
+    return keys
 
 
 def _recordings(
