@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,8 @@ from tests.simulators.binance.usdm.rest import Rest
 from tests.simulators.binance.usdm.simulator import Simulator
 from tests.simulators.binance.usdm.sockets import Sockets
 from tests.simulators.shared.answers import Scene
+from tests.simulators.shared.clock import SimulatorClock
+from tests.simulators.shared.server import Server, served
 
 TURN = 0.02  # seconds between two looks at the clock
 BEAT_MS = 1000
@@ -135,3 +138,18 @@ def application(simulator: Simulator) -> web.Application:
 
 def build(scene: Scene) -> web.Application:
     return application(Simulator(scene))
+
+
+@asynccontextmanager
+async def serving(
+    port: int = 0, *, clock: SimulatorClock | None = None
+) -> AsyncIterator[tuple[Server, Simulator]]:
+    """Serve one simulator on loopback until the block is left; the test moves it by the second value."""
+    made: list[Simulator] = []
+
+    def remembered(scene: Scene) -> web.Application:
+        made.append(Simulator(scene))
+        return application(made[0])
+
+    async with served(remembered, port, clock=clock) as server:
+        yield server, made[0]

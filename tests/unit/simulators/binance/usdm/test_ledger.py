@@ -32,12 +32,15 @@ STEPS = st.lists(
 
 def order(made: Scene, what: str, side: str, number: int) -> None:
     quantity, last = str(Decimal(number) / 1000), made.venue.market[BTC].last
+    hedge = ("LONG" if number % 2 else "SHORT") if made.account.dual_side else "BOTH"
     if what == "market":
-        made.place(side, quantity)
+        made.place(side, quantity, position_side=hedge)
     elif what == "limit":
-        made.place(side, quantity, str(last - number))
+        made.place(side, quantity, str(last - number), position_side=hedge)
     else:
-        made.algo(side, quantity, str(last + (number if side == "BUY" else -number)))
+        trigger = last + (number if side == "BUY" else -number)
+        reduces = not made.account.dual_side
+        made.algo(side, quantity, str(trigger), position_side=hedge, reduce_only=reduces)
 
 
 def move(made: Scene, what: str, side: str, number: int) -> None:
@@ -81,12 +84,14 @@ ACTIONS = {
 
 
 @settings(max_examples=120, deadline=None)
-@given(steps=STEPS)
+@given(steps=STEPS, dual=st.booleans())
 def test_wallet_and_unrealised_are_what_came_in_and_what_trades_made(
     steps: list[tuple[str, str, int]],
+    dual: bool,  # noqa: FBT001
 ) -> None:
     """Recompute the account from its trades alone, in cash, and compare every digit."""
     made = scene()
+    made.account.dual_side = dual
     made.venue.cash.transfer(made.account, "BNB", Decimal(1))
     for what, side, number in steps:
         try:
@@ -99,11 +104,12 @@ def test_wallet_and_unrealised_are_what_came_in_and_what_trades_made(
     held = sum((t.quantity * (1 if t.side == "BUY" else -1) for t in account.trades), Decimal(0))
     fees = {asset: sum((t.commission for t in account.trades if t.commission_asset == asset), Decimal(0)) for asset in ("USDT", "BNB")}  # fmt: skip
     other = sum((i.amount for i in account.incomes if i.asset == "USDT" and i.type not in {"REALIZED_PNL", "COMMISSION"}), Decimal(0))  # fmt: skip
-    assert held == made.position().amount
+    positions = list(account.positions.values())
+    assert held == sum((p.amount for p in positions), Decimal(0))
     assert made.venue.worth(account) == other + cash + held * mark - fees["USDT"]
     assert account.wallet("BNB") == 1 - fees["BNB"]
     assert account.wallet("USDT") == sum((i.amount for i in account.incomes if i.asset == "USDT"), Decimal(0))  # fmt: skip
-    assert account.is_isolated(BTC) or not made.position().isolated_wallet
+    assert account.is_isolated(BTC) or not any(p.isolated_wallet for p in positions)
 
 
 @given(

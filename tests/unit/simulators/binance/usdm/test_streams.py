@@ -1,14 +1,18 @@
 """Streams of the simulated USDT-M venue: routes, user data, books, candles, faults."""
 
+import base64
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import pytest
 
+from tests.simulators.binance import ed25519
+from tests.simulators.binance.signing import websocket_payload
 from tests.simulators.binance.usdm.account import Account
 from tests.simulators.binance.usdm.routes import Route, delivers, home_of
-from tests.simulators.binance.usdm.simulator import KEY
+from tests.simulators.binance.usdm.simulator import ED25519_KEY, ED25519_SECRET, KEY
 from tests.simulators.shared.faults import Fault, Kind
 from tests.unit.simulators.binance.usdm.wire import Listening, Wire, wired
 
@@ -249,6 +253,39 @@ async def test_the_websocket_api_places_and_cancels() -> None:
     assert (price["status"], price["result"]["price"]) == (200, "60000.00")
     assert started["result"]["listenKey"] == wire.simulator.listen_keys.key_of(KEY.account)
     assert [answer["error"]["code"] for answer in (unsigned, unknown)] == [-1102, -1020]
+
+
+async def test_a_session_is_logged_on_with_an_ed25519_key() -> None:
+    async with wired() as wire, wire.stream("/ws-fapi/v1") as listening:
+        stamped = {"apiKey": ED25519_KEY.name, "timestamp": wire.server.clock.now_ms()}
+        signature = base64.b64encode(ed25519.sign(ED25519_SECRET, websocket_payload(stamped)))
+        on = await api(wire, listening, "session.logon", **stamped, signature=signature.decode())
+        stamped = {"timestamp": wire.server.clock.now_ms()}
+        balance = await api(wire, listening, "v2/account.balance", **stamped)
+        await api(wire, listening, "session.logout")
+        off = await api(wire, listening, "v2/account.balance", **stamped)
+
+    assert on["result"]["apiKey"] == ED25519_KEY.name
+    assert (balance["status"], off["status"]) == (200, 401)
+
+
+async def test_the_venue_pings_by_its_clock() -> None:
+    async with wired() as wire:
+        socket = await wire.session.ws_connect(wire.server.ws + "/public/ws", autoping=False)
+        wire.server.clock.advance(timedelta(minutes=3))
+        message = await socket.receive(timeout=10)
+        await socket.close()
+
+    assert message.type is aiohttp.WSMsgType.PING
+
+
+async def test_accounts_do_not_hear_each_other() -> None:
+    async with wired() as wire, wire.user_stream() as listening:
+        other = wire.simulator.open_account("two")
+        wire.simulator.venue.cash.transfer(other, "USDT", Decimal(1))
+        came = await listening.marked()
+
+    assert came == []
 
 
 async def test_a_liquidation_is_told_to_everybody() -> None:

@@ -12,13 +12,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-from aiohttp import web
 from yarl import URL
 
-from tests.simulators.binance.usdm.app import application
+from tests.simulators.binance.usdm.app import serving
 from tests.simulators.binance.usdm.simulator import KEY, Simulator
-from tests.simulators.shared.answers import Scene
-from tests.simulators.shared.server import Server, served
+from tests.simulators.shared.server import Server
 
 PATIENCE = 10.0
 
@@ -113,11 +111,5 @@ class Listening:
 @asynccontextmanager
 async def wired() -> AsyncIterator[Wire]:
     """A served simulator with a client."""
-    made: list[Simulator] = []
-
-    def build(scene: Scene) -> web.Application:
-        made.append(Simulator(scene))
-        return application(made[0])
-
-    async with served(build) as server, aiohttp.ClientSession() as session:
-        yield Wire(server, made[0], session)
+    async with serving() as (server, simulator), aiohttp.ClientSession() as session:
+        yield Wire(server, simulator, session)
