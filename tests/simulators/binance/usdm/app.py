@@ -28,7 +28,7 @@ class Control:
         self.simulator, self.venue = simulator, simulator.venue
 
     def words(self) -> dict[str, Callable[[dict[str, Any]], Awaitable[Any]]]:
-        names = ("price", "mark", "book", "fill", "funding", "transfer", "liquidate", "adl", "settle", "expire_listen_keys", "status", "throttle", "engine_delay", "worth", "expire_stop", "reject_stop")  # fmt: skip
+        names = ("price", "mark", "book", "fill", "funding", "transfer", "liquidate", "adl", "settle", "expire_listen_keys", "status", "throttle", "engine_delay", "worth", "expire_stop", "reject_stop", "funding_clock")  # fmt: skip
         return {name: getattr(self, f"do_{name}") for name in names}
 
     def account(self, told: dict[str, Any]) -> Account:
@@ -53,6 +53,9 @@ class Control:
 
     async def do_funding(self, told: dict[str, Any]) -> None:
         self.venue.cash.fund(told["symbol"], Decimal(told["rate"]), special=told.get("special", False))  # fmt: skip
+
+    async def do_funding_clock(self, told: dict[str, Any]) -> None:
+        self.venue.funds_by_itself = bool(told["on"])
 
     async def do_transfer(self, told: dict[str, Any]) -> None:
         self.venue.cash.transfer(self.account(told), told.get("asset", "USDT"), Decimal(told["amount"]))  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from tests.simulators.binance.signing import ApiKey
 from tests.simulators.binance.usdm.account import Account
 from tests.simulators.binance.usdm.amounts import integer_of
 from tests.simulators.binance.usdm.order_requests import needed
@@ -26,6 +27,7 @@ class Call:
     venue: Venue
     params: Mapping[str, str]
     owner: Account | None = None
+    key: ApiKey | None = None
 
     @property
     def account(self) -> Account:
@@ -98,6 +100,7 @@ class Endpoint:
         operation: the word that faults know it by: place (with .market, .limit), place.stop,
             cancel.order, query.stop …
         orders: how many it adds to the order counts.
+        permission: the field of apiRestrictions that the key must have; "" for none.
         headers_lie: the used-weight header of its answers is wrong (F16).
     """
 
@@ -107,3 +110,4 @@ class Endpoint:
     operation: str = ""
     orders: int = 0
     headers_lie: bool = False
+    permission: str = "enableFutures"

@@ -9,6 +9,7 @@ from tests.simulators.binance.usdm.fills import Fills
 from tests.simulators.binance.usdm.instruments import is_tradfi
 from tests.simulators.binance.usdm.market import Level, Market, SymbolMarket, is_as_good
 from tests.simulators.binance.usdm.orders import Order
+from tests.simulators.binance.usdm.positions import Position
 from tests.simulators.binance.usdm.refusals import RefusalError
 
 # `er` of ORDER_TRADE_UPDATE: why an order expired.
@@ -27,6 +28,7 @@ class Engine:
         self.first_order_id = 4_000_000
         self._order_ids: dict[str, int] = {}
         market.on_change.append(self._match_resting)
+        fills.on_closed.append(self._expire_reducing)
 
     def next_order_id(self, symbol: str) -> int:
         """Count for each symbol apart, as the venue does: two symbols' orders may share an id."""
@@ -225,6 +227,12 @@ class Engine:
                         break
                     self.market.take(levels, quantity)
                     self.fills.book(account, order, order.price, quantity, is_maker=True)
+
+    def _expire_reducing(self, account: Account, position: Position) -> None:
+        """Without a position there is nothing left that a reduce-only order could reduce."""
+        for order in account.book.open_orders(position.symbol):
+            if order.reduce_only and order.position_side == position.side:
+                self.fills.end(account, order, "EXPIRED", "EXPIRED", REDUCE_ONLY)
 
     def fill(self, account: Account, order: Order, quantity: Decimal, price: Decimal | None = None) -> None:  # fmt: skip
         """Fill a resting order by a test's command, in part or whole, whatever the book says."""

@@ -71,7 +71,7 @@ class Gate:
                 self.limits.place(key.account, endpoint.orders)
             self._reach_engine(endpoint, timing)
             owner = self.venue.accounts[key.account] if key is not None else None
-            body: object = endpoint.handle(Call(self.venue, incoming.params, owner))
+            body: object = endpoint.handle(Call(self.venue, incoming.params, owner, key))
         except VenueError as refused:
             headers = self._headers(endpoint, incoming, key) | dict(refused.headers)
             return Outcome(refused.body(), refused.status, headers)
@@ -80,7 +80,7 @@ class Gate:
     def _key(self, endpoint: Endpoint, incoming: Incoming) -> ApiKey | None:
         if endpoint.security is Security.NONE:
             return None
-        return self.keys.get(incoming.key, incoming.address, "enableFutures")
+        return self.keys.get(incoming.key, incoming.address, endpoint.permission)
 
     def _admit(self, endpoint: Endpoint, incoming: Incoming, key: ApiKey | None) -> Timing | None:
         if endpoint.security is not Security.SIGNED or key is None:

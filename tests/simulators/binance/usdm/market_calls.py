@@ -49,6 +49,8 @@ class MarketCalls:
             ("GET", "/fapi/v1/time"): Endpoint(self.time, fixed(1), free),
             ("GET", "/fapi/v1/exchangeInfo"): Endpoint(self.exchange_info, fixed(1), free),
             ("GET", "/fapi/v1/klines"): Endpoint(self.klines, klines_weight, free),
+            ("GET", "/fapi/v1/markPriceKlines"): Endpoint(self.klines, klines_weight, free),
+            ("GET", "/fapi/v1/continuousKlines"): Endpoint(self.continuous_klines, klines_weight, free),
             ("GET", "/fapi/v1/depth"): Endpoint(self.depth, depth_weight, free),
             ("GET", "/fapi/v1/trades"): Endpoint(self.trades, fixed(5), free),
             ("GET", "/fapi/v1/aggTrades"): Endpoint(self.agg_trades, fixed(20), free),
@@ -83,6 +85,13 @@ class MarketCalls:
         market = self._one(call)
         start, end = call.number("startTime"), call.number("endTime")
         return self.state.candles.rows(market.symbol, call.text("interval"), start, end, call.limit(500, 1500))  # fmt: skip
+
+    def continuous_klines(self, call: Call) -> object:
+        """Candles by pair and contract type; of perpetuals they are the symbol's own."""
+        if call.text("contractType") != "PERPETUAL":
+            raise RefusalError(-1130, name="contractType")
+        named = dict(call.params) | {"symbol": call.text("pair")}
+        return self.klines(Call(call.venue, named))
 
     def depth(self, call: Call) -> object:
         limit = call.number("limit") or 500

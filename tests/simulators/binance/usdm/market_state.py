@@ -42,7 +42,7 @@ class MarketState:
     def __init__(self, market: Market) -> None:
         self.market = market
         self.candles = Candles(market)
-        self.sessions: dict[str, list[Row]] = {"EQUITY": []}
+        self.sessions = {"EQUITY": share_sessions(market.now_ms())}
         self.coin_m = {"BTCUSD_PERP": coin_market()}
         self._aggregates: dict[str, deque[AggTrade]] = defaultdict(lambda: deque(maxlen=5000))
         self._ids: dict[str, int] = defaultdict(lambda: 900_000)
@@ -93,6 +93,20 @@ class MarketState:
     def _traded(self, market: SymbolMarket, trade: PublicTrade) -> None:
         self._ids[market.symbol] += 1
         self._aggregates[market.symbol].append(AggTrade(self._ids[market.symbol], trade))
+
+
+def share_sessions(now_ms: int) -> list[Row]:
+    """Sessions of shares from a week before the day to a week behind it, in UTC and without holidays."""
+    day_ms = 24 * 60 * MINUTE_MS
+    rows: list[Row] = []
+    for day in range(now_ms // day_ms - 8, now_ms // day_ms + 8):
+        is_weekend = (day + 3) % 7 >= 5  # day 0 was a Thursday
+        parts = ["NO_TRADING"] if is_weekend else ["OVERNIGHT", "PRE_MARKET", "REGULAR", "AFTER_MARKET"]  # fmt: skip
+        starts = [0, 9 * 60, 14 * 60 + 30, 21 * 60][: len(parts)]
+        for part, start, end in zip(parts, starts, [*starts[1:], 24 * 60], strict=True):
+            times: Row = {"startTime": day * day_ms + start * MINUTE_MS, "endTime": day * day_ms + end * MINUTE_MS}  # fmt: skip
+            rows.append(times | {"type": part})
+    return rows
 
 
 def coin_market() -> SymbolMarket:

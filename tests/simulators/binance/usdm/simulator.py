@@ -15,6 +15,7 @@ from tests.simulators.binance.usdm.listen_keys import ListenKeys
 from tests.simulators.binance.usdm.market_calls import MarketCalls
 from tests.simulators.binance.usdm.market_state import MarketState
 from tests.simulators.binance.usdm.orders import Order
+from tests.simulators.binance.usdm.refusals import RefusalError
 from tests.simulators.binance.usdm.venue import Venue
 from tests.simulators.shared.answers import Scene
 
@@ -74,6 +75,10 @@ class Simulator:
             ("PUT", "/fapi/v1/listenKey"): Endpoint(self._keep, fixed(1), key),
             ("DELETE", "/fapi/v1/listenKey"): Endpoint(self._stop, fixed(1), key),
             ("GET", "/fapi/v1/rateLimit/order"): Endpoint(self._order_limits, fixed(1)),
+            # Of another host at the venue; here, so that one simulator is enough for a daemon.
+            ("GET", "/sapi/v1/account/apiRestrictions"): Endpoint(
+                self._restrictions, fixed(1), permission=""
+            ),
         }
         return {
             **market.endpoints(),
@@ -92,6 +97,11 @@ class Simulator:
     def _stop(self, call: Call) -> object:
         self.listen_keys.stop(call.account.name)
         return {}
+
+    def _restrictions(self, call: Call) -> object:
+        if call.key is None:
+            raise RefusalError(-2015)
+        return dict(call.key.restrictions) | {"createTime": call.key.created_ms}
 
     def _order_limits(self, _: Call) -> object:
         return [rule.row() for rule in RULES if rule.kind == "ORDERS"]

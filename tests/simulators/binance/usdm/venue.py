@@ -14,6 +14,8 @@ from tests.simulators.binance.usdm.instruments import Instrument, usual_instrume
 from tests.simulators.binance.usdm.market import Market
 from tests.simulators.binance.usdm.settings import Settings
 
+FUNDING_MS = 8 * 60 * 60 * 1000
+
 
 @dataclass
 class Countdown:
@@ -31,6 +33,7 @@ class Venue:
         instruments: by symbol; the usual four if none are given.
 
     Attributes:
+        funds_by_itself: whether funding is paid at its times, or by a test's command only.
         throttled: -1008 to every order that is not reduce-only, while true.
     """
 
@@ -46,6 +49,9 @@ class Venue:
         self.cash = Cash(self.engine)
         self.settings = Settings(self.engine)
         self.throttled = False
+        self.funds_by_itself = False
+        for market in self.market.symbols.values():
+            market.next_funding_ms = (now_ms() // FUNDING_MS + 1) * FUNDING_MS
         self.countdowns: dict[tuple[str, str], Countdown] = {}
 
     @property
@@ -71,9 +77,10 @@ class Venue:
                 for order in account.book.open_orders(symbol):
                     self.engine.cancel(account, order)
         for market in self.market.symbols.values():
-            if market.next_funding_ms and now >= market.next_funding_ms:
-                market.next_funding_ms += 8 * 60 * 60 * 1000
-                self.cash.fund(market.symbol, market.funding_rate)
+            if now >= market.next_funding_ms:
+                market.next_funding_ms += FUNDING_MS
+                if self.funds_by_itself:
+                    self.cash.fund(market.symbol, market.funding_rate)
 
     def worth(self, account: Account, asset: str = "USDT") -> Decimal:
         """Wallet and unrealised P&L of *asset*, exact."""

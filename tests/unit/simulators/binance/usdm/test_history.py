@@ -137,6 +137,21 @@ def test_an_income_id_is_unique_within_its_type_only() -> None:
     assert ask(made, account_calls.income, startTime=START) == []
 
 
+def test_funding_is_paid_at_its_times_when_it_shall_be() -> None:
+    made = scene()
+    made.place("BUY", "0.010")
+    eight_hours = 8 * 60 * 60 * 1000
+    first = made.venue.market[BTC].next_funding_ms
+    made.now.ms = first
+    made.venue.tick()
+    made.venue.funds_by_itself = True
+    made.now.ms += eight_hours
+    made.venue.tick()
+
+    assert first % eight_hours == 0
+    assert made.incomes("FUNDING_FEE") == [Decimal("-0.06")]
+
+
 def test_funding_names_its_symbol_where_no_position_is_listed() -> None:
     """F13: `S` of ACCOUNT_UPDATE, as a crossed position is not in `P`."""
     made = scene()

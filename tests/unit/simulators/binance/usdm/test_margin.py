@@ -58,11 +58,14 @@ def test_isolated_margin_stays_with_its_position() -> None:
 
 @pytest.mark.parametrize("side", ["BUY", "SELL"])
 @pytest.mark.parametrize("isolated", [True, False])
-def test_the_liquidation_price_is_where_it_happens(side: str, isolated: bool) -> None:  # noqa: FBT001
-    made = scene("2000")
+@pytest.mark.parametrize(("amount", "deposit"), [("0.100", "2000"), ("5", "20000")])
+def test_the_liquidation_price_is_where_it_happens(
+    side: str, amount: str, deposit: str, *, isolated: bool
+) -> None:
+    made = scene(deposit)
     if isolated:
         made.venue.settings.set_margin_type(made.account, BTC, "ISOLATED")
-    made.place(side, "0.100")
+    made.place(side, amount)
     price = margin.liquidation_price(made.account, made.venue.market, made.position())
     away = Decimal("0.01") if side == "BUY" else Decimal("-0.01")
     made.venue.market.set_mark(BTC, price + away)

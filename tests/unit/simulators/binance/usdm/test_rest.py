@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -245,3 +246,39 @@ async def test_the_control_endpoint_moves_the_venue() -> None:
 
     assert [answer.get("error") for answer in answers] == [None] * 4
     assert answers[-1] == {"ok": "10014.69900000"}
+
+
+async def test_the_schedule_tells_when_shares_trade() -> None:
+    """F14: tradingSchedule, a week before and behind, without a gap."""
+    async with wired() as wire:
+        told = await wire.ask("GET", "/fapi/v1/tradingSchedule", signed=False)
+        now = wire.server.clock.now_ms()
+
+    sessions = told.body["marketSchedules"]["EQUITY"]["sessions"]
+    assert {row["type"] for row in sessions} == {"PRE_MARKET", "REGULAR", "AFTER_MARKET", "OVERNIGHT", "NO_TRADING"}  # fmt: skip
+    assert all(a["endTime"] == b["startTime"] for a, b in pairwise(sessions))
+    week = 7 * 24 * 60 * 60 * 1000
+    assert sessions[0]["startTime"] < now - week < now + week < sessions[-1]["endTime"]
+
+
+async def test_what_a_key_may_do_is_told() -> None:
+    async with wired() as wire:
+        told = await wire.ask("GET", "/sapi/v1/account/apiRestrictions")
+        wire.simulator.keys.add(KEY.allowing(enableFutures=False))
+        refused = await wire.order("BUY", "0.010")
+        still = await wire.ask("GET", "/sapi/v1/account/apiRestrictions")
+
+    assert (told.body["enableFutures"], told.body["enableWithdrawals"], len(told.body)) == (True, False, 13)  # fmt: skip
+    assert (refused.status, refused.code) == (401, -2015)
+    assert still.body["enableFutures"] is False
+
+
+async def test_too_much_weight_is_429_and_going_on_is_a_ban() -> None:
+    async with wired() as wire:
+        wire.simulator.gate.limits.arrive("127.0.0.1", 2400)
+        answers = [await wire.ask("GET", "/fapi/v1/time", signed=False) for _ in range(5)]
+        order = await wire.order("BUY", "0.010")
+
+    assert [answer.status for answer in answers] == [429, 429, 429, 418, 418]
+    assert (order.status, order.code) == (418, -1003)
+    assert int(order.headers["RETRY-AFTER"]) > 0

@@ -69,6 +69,16 @@ def test_reduce_only_never_opens() -> None:
     assert refusal.value.code == -2022
 
 
+def test_reduce_only_orders_end_with_their_position() -> None:
+    made = scene()
+    made.place("BUY", "0.010")
+    reducing = made.place("SELL", "0.010", "61000", reduce_only=True)
+    other = made.place("BUY", "0.010", "59000")
+    made.place("SELL", "0.010")
+
+    assert (reducing.status, reducing.expiry_reason, other.status) == ("EXPIRED", 4, "NEW")
+
+
 def test_the_default_expires_the_own_order_that_rests() -> None:
     """F9: POST order has EXPIRE_MAKER by default, algoOrder NONE: two bots expire each other."""
     made = scene()
