@@ -81,8 +81,7 @@ async def is_refused(stage: Stage) -> bool:
         async with stage.http.ws_connect("/stream"):
             return False
     except aiohttp.WSServerHandshakeError as error:
-        assert error.status == 429
-        return True
+        return error.status == 429
 
 
 async def test_a_storm_of_connections_is_answered_429() -> None:
