@@ -1,5 +1,7 @@
 """`python -m tests.simulators.alpaca [--port N]`: the simulator by itself, with a first market."""
 
+import json
+
 from tests.simulators.alpaca.simulator import Simulator
 from tests.simulators.shared.server import Server, run_alone
 
@@ -18,7 +20,7 @@ def main() -> None:
     def describe(_: Server) -> str:
         for symbol, (bid, ask) in PRICES.items():
             simulator.exchange.quote(symbol, bid, ask)
-        return ""
+        return json.dumps({"key": simulator.terms.key, "secret": simulator.terms.secret})
 
     run_alone(simulator.build, describe)
 
