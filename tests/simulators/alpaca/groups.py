@@ -1,7 +1,10 @@
 """Brackets, OCO and OTO: legs wait, live together, shrink and end together."""
 
+from decimal import Decimal
+
 from tests.simulators.alpaca.desk import Desk
 from tests.simulators.alpaca.orders import Group, Order, Status
+from tests.simulators.alpaca.power import closing_orders, left_of
 from tests.simulators.alpaca.reading import Exits
 
 
@@ -56,9 +59,32 @@ def wake_legs(desk: Desk, parent: Order) -> None:
     """Activate the legs of an entry: after its complete fill, and never before."""
     if parent.group is None or parent.role != "entry" or parent.status is not Status.FILLED:
         return
-    for leg in parent.group.legs:
-        if leg.status is Status.HELD and not leg.routed:
+    sleeping = [leg for leg in parent.group.legs if leg.status is Status.HELD and not leg.routed]
+    free = free_for_legs(desk, parent)
+    for leg in sleeping:
+        leg.quantity = min(parent.filled, free)
+        if free:
             wake(desk, leg)
+        elif leg.is_open:
+            end(desk, leg, Status.CANCELED)
+
+
+def free_for_legs(desk: Desk, parent: Order) -> Decimal:
+    """What legs can close: less than was filled if other orders closed or hold a part of it.
+
+    No document says it; so exits never turn a position.
+    """
+    symbol = parent.asset.symbol
+    owned = desk.ledger.quantity(parent.asset.position_symbol)
+    held = sum(
+        (
+            left_of(desk, each)
+            for each in closing_orders(desk, symbol)
+            if each.group is not parent.group
+        ),
+        Decimal(0),
+    )
+    return max(Decimal(0), parent.sign * owned - held)
 
 
 def wake(desk: Desk, leg: Order) -> None:

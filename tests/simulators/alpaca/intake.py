@@ -99,11 +99,11 @@ def check_exit_classes(desk: Desk, order: Order, exits: Exits, *, closes: bool) 
 
 
 def check_wash(desk: Desk, order: Order) -> None:
-    """An order against an open one of the other side: orders of groups are not looked at."""
-    if order.order_class not in {"", "simple"}:
+    """An order against an open one of the other side. The exits of complex orders may be."""
+    if order.order_class == "oco":
         return
     for other in desk.book.open(order.asset.symbol):
-        if other.side == order.side or other.group is not None:
+        if other.side == order.side or other.role in {"take_profit", "stop_loss"}:
             continue
         ours, theirs = order.limit_price, other.limit_price
         if ours is None or theirs is None:

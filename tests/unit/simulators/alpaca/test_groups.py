@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.simulators.alpaca.account_answers import positions_json
 from tests.unit.simulators.alpaca.scenes import BRACKET, Scene
 
 OCO: dict[str, Any] = {
@@ -121,6 +122,16 @@ def test_a_partly_filled_entry_that_is_cancelled_leaves_a_bare_position() -> Non
 
     assert {scene.status(each) for each in (entry, target, stop)} == {"canceled"}
     assert scene.desk.ledger.quantity("AAPL") == 4
+
+
+def test_legs_that_sleep_hold_nothing() -> None:
+    scene = Scene()
+    scene.exchange.quote("AAPL", "199.98", "200", ask_size="4")
+    scene.bracket()
+
+    (position,) = positions_json(scene.desk)
+
+    assert (position["qty"], position["qty_available"]) == ("4", "4")
 
 
 def test_an_oco_holds_its_shares_once() -> None:

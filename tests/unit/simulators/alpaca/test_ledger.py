@@ -6,6 +6,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.simulators.alpaca import power
 from tests.simulators.alpaca.ledger import Ledger
 from tests.simulators.alpaca.refusals import RefusedError
 from tests.unit.simulators.alpaca.scenes import Scene
@@ -14,7 +15,9 @@ STEPS = st.lists(
     st.tuples(
         st.sampled_from(["AAPL", "BTC/USD"]),
         st.sampled_from(["buy", "sell"]),
-        st.sampled_from(["market", "limit", "stop", "stop_limit", "notional", "bracket"]),
+        st.sampled_from(
+            ["market", "limit", "stop", "stop_limit", "notional", "bracket", "cancel", "replace"]
+        ),
         st.integers(1, 40),
         st.integers(9_000, 11_000),
         st.sampled_from([None, "3", "0.7"]),
@@ -35,9 +38,11 @@ def test_cash_and_holdings_are_what_fills_fees_and_transfers_made(
     for symbol, side, kind, size, price, book in steps:
         cents = Decimal(price) / 100
         scene.exchange.quote(symbol, cents, cents + Decimal("0.02"), book, book)
-        body = order_body(symbol, side, kind, size, cents)
         with contextlib.suppress(RefusedError):
-            scene.exchange.submit(body)
+            act(scene, symbol, side, kind, size, cents)
+        for each in ("AAPL", "BTC/USD"):
+            owned = scene.desk.ledger.quantity(each.replace("/", ""))
+            assert power.held(scene.desk, each) <= abs(owned)
         scene.wait(minutes=3)
     scene.wait(days=2)
 
@@ -61,6 +66,23 @@ def test_cash_and_holdings_are_what_fills_fees_and_transfers_made(
     }
     for order in scene.desk.book.all:
         assert order.quantity is None or order.filled <= order.quantity
+
+
+def act(scene: Scene, symbol: str, side: str, kind: str, size: int, price: Decimal) -> None:
+    """Place an order, or cancel or replace an open one."""
+    if kind not in {"cancel", "replace"}:
+        scene.exchange.submit(order_body(symbol, side, kind, size, price))
+        return
+    found = scene.desk.book.open(symbol)
+    if not found:
+        return
+    order = found[size % len(found)]
+    if kind == "cancel":
+        scene.exchange.cancel(order.id)
+    elif order.limit_price is not None:
+        scene.exchange.replace(order.id, {"limit_price": str(price), "qty": str(size)})
+    else:
+        scene.exchange.replace(order.id, {"stop_price": str(price)})
 
 
 def order_body(symbol: str, side: str, kind: str, size: int, price: Decimal) -> dict[str, object]:
