@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 SPOT = "tests.simulators.binance.spot"
+ALPACA = "tests.simulators.alpaca"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ CLIENTS = (
     Client(
         "ccxt",
         ("ccxt==4.5.90",),
-        (Script("ccxt_spot", SPOT), Script("ccxt_spot_pro", SPOT)),
+        (
+            Script("ccxt_spot", SPOT),
+            Script("ccxt_spot_pro", SPOT),
+            Script("ccxt_alpaca", ALPACA),
+            Script("ccxt_alpaca_pro", ALPACA),
+        ),
     ),
+    Client("alpaca-py", ("alpaca-py==0.44.0",), (Script("alpaca_py", ALPACA),)),
 )
