@@ -44,7 +44,7 @@ async def main() -> int:
 
 
 async def heard(watch: Callable[[], Awaitable[Any]], change: Callable[[], Awaitable[None]]) -> Any:
-    """What *watch* hears when *change* is made again and again: a subscription has no answer here."""
+    """Make *change* again and again until *watch* has heard: a subscription has no answer here."""
     async with asyncio.timeout(PATIENCE):
         watching = asyncio.ensure_future(watch())
         while not watching.done():

@@ -84,7 +84,7 @@ def positions_json(desk: Desk) -> list[dict[str, Any]]:
 
 
 def position_of(desk: Desk, name: str) -> dict[str, Any]:
-    """Raises RefusedError (404) when there is none."""
+    """Raises RequestRefusedError (404) when there is none."""
     asset = desk.assets.get(name)
     if asset is None or asset.position_symbol not in desk.ledger.holdings:
         raise not_found("position does not exist")

@@ -87,7 +87,7 @@ class Activities:
             listener(activity)
 
     def page(self, query: dict[str, str], kinds: frozenset[str]) -> list[dict[str, Any]]:
-        """What one GET answers; *kinds* empty is all. Newest first unless `direction=asc`.
+        """The answer of one GET; *kinds* empty is all. Newest first unless `direction=asc`.
 
         A9: `order_id` filters (since 2026-07-29).
         """

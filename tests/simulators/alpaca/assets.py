@@ -1,4 +1,4 @@
-"""What is traded: a handful of stocks, each with a trait of its own, and two crypto pairs."""
+"""Assets that are traded: a handful of stocks, each with a trait of its own, and two crypto pairs."""
 
 import uuid
 from collections.abc import Iterable
@@ -102,7 +102,7 @@ class Assets:
         return self._by_name.get(name)
 
     def matching(self, query: dict[str, str]) -> list[Asset]:
-        """What GET /v2/assets lists for *query*: class (us_equity when none is named), status, …"""
+        """The assets that GET /v2/assets lists for *query*: class (us_equity when none is named), status, …"""
         wanted = {each for each in query.get("attributes", "").split(",") if each}
         return [
             each

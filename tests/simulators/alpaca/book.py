@@ -25,13 +25,13 @@ class Book:
         return client_order_id in self._by_client_id
 
     def get(self, order_id: str) -> Order:
-        """Raises RefusedError (404) when there is none."""
+        """Raises RequestRefusedError (404) when there is none."""
         if order_id not in self._by_id:
             raise not_found(f"order not found for {order_id}")
         return self._by_id[order_id]
 
     def by_client_id(self, client_order_id: str) -> Order:
-        """Raises RefusedError (404) when there is none."""
+        """Raises RequestRefusedError (404) when there is none."""
         if client_order_id not in self._by_client_id:
             raise not_found(f"order not found for {client_order_id}")
         return self._by_client_id[client_order_id]
@@ -49,7 +49,7 @@ class Book:
         ]
 
     def listed(self, query: dict[str, str]) -> list[dict[str, Any]]:
-        """What GET /v2/orders answers.
+        """The answer of GET /v2/orders.
 
         A7: 50 unless `limit` says more (500 at most), newest first; `before_order_id` and
         `after_order_id` exclude each other, and `after` and `until`.

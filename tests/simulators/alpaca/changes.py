@@ -8,7 +8,7 @@ from tests.simulators.alpaca.desk import Desk
 from tests.simulators.alpaca.execution import match_symbol
 from tests.simulators.alpaca.orders import FINAL, Order, Status, order_json
 from tests.simulators.alpaca.reading import figure, read_client_id
-from tests.simulators.alpaca.refusals import RefusedError, invalid, malformed, not_found
+from tests.simulators.alpaca.refusals import RequestRefusedError, invalid, malformed, not_found
 from tests.simulators.shared.money import text
 
 ZERO: Final = Decimal(0)
@@ -23,7 +23,7 @@ NOT_REPLACEABLE: Final = FINAL | {
 
 
 def cancel(desk: Desk, order: Order) -> None:
-    """Ask for *order* to be cancelled. Raises RefusedError (422) when it cannot be any more."""
+    """Ask for *order* to be cancelled. Raises RequestRefusedError (422) when it cannot be any more."""
     if order.status in FINAL:
         raise invalid(f'order is already in "{order.status}" state')
     if order.status in {Status.PENDING_CANCEL, Status.PENDING_REPLACE}:
@@ -43,7 +43,7 @@ def finish_cancel(desk: Desk, order: Order) -> None:
 
 
 def cancel_all(desk: Desk) -> list[dict[str, Any]]:
-    """What DELETE /v2/orders answers: one status an order, 500 where it cannot be cancelled."""
+    """The answer of DELETE /v2/orders: one status an order, 500 where it cannot be cancelled."""
     answers = []
     for order in desk.book.open():
         if not order.is_open:
@@ -51,7 +51,7 @@ def cancel_all(desk: Desk) -> list[dict[str, Any]]:
         try:
             cancel(desk, order)
             answers.append({"id": order.id, "status": 200})
-        except RefusedError as refused:
+        except RequestRefusedError as refused:
             answers.append({"id": order.id, "status": 500, "body": refused.body})
     return answers
 
@@ -59,7 +59,7 @@ def cancel_all(desk: Desk) -> list[dict[str, Any]]:
 def replace(desk: Desk, order: Order, body: Any) -> dict[str, Any]:
     """A8: promise a replacement: its answer carries the new order's id, and guarantees nothing.
 
-    Whole shares only; notional and fractional orders cannot be replaced. Raises RefusedError.
+    Whole shares only; notional and fractional orders cannot be replaced. Raises RequestRefusedError.
     """
     if not isinstance(body, dict):
         raise malformed("request body format is invalid")
@@ -101,7 +101,7 @@ def check_replaceable(order: Order) -> None:
 
 
 def read_changes(new: Order, body: dict[str, Any]) -> None:
-    """Put the changes of *body* into *new*. Raises RefusedError (422)."""
+    """Put the changes of *body* into *new*. Raises RequestRefusedError (422)."""
     for name in ("limit_price", "stop_price"):
         price = figure(body, name)
         if price is None:
@@ -168,7 +168,7 @@ def fits(desk: Desk, order: Order, new: Order) -> bool:
     owned = abs(desk.ledger.quantity(order.asset.position_symbol))
     try:
         intake.check_quantity(desk, new, owned, besides=order)
-    except RefusedError:
+    except RequestRefusedError:
         return False
     return True
 
@@ -185,7 +185,10 @@ def join_group(order: Order, new: Order) -> None:
 
 
 def close_position(desk: Desk, name: str, query: dict[str, str]) -> dict[str, Any]:
-    """What DELETE /v2/positions/{name} answers: the market order that closes. Raises RefusedError."""
+    """The answer of DELETE /v2/positions/{name}: the market order that closes.
+
+    Raises RequestRefusedError.
+    """
     asset = desk.assets.get(name)
     owned = desk.ledger.quantity(asset.position_symbol) if asset else ZERO
     if asset is None or not owned:
@@ -211,7 +214,7 @@ def close_position(desk: Desk, name: str, query: dict[str, str]) -> dict[str, An
 
 
 def close_all(desk: Desk, *, cancel_orders: bool) -> list[dict[str, Any]]:
-    """What DELETE /v2/positions answers."""
+    """The answer of DELETE /v2/positions."""
     if cancel_orders:
         cancel_all(desk)
     answers = []
@@ -220,6 +223,6 @@ def close_all(desk: Desk, *, cancel_orders: bool) -> list[dict[str, Any]]:
             answers.append(
                 {"symbol": symbol, "status": 200, "body": close_position(desk, symbol, {})}
             )
-        except RefusedError as refused:
+        except RequestRefusedError as refused:
             answers.append({"symbol": symbol, "status": refused.status, "body": refused.body})
     return answers

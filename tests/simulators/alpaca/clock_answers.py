@@ -14,7 +14,7 @@ from tests.simulators.alpaca.calendar import (
     next_open,
     phase_at,
 )
-from tests.simulators.alpaca.refusals import RefusedError
+from tests.simulators.alpaca.refusals import RequestRefusedError
 from tests.simulators.alpaca.wording import local_stamp, moment_of
 
 ONE_DAY: Final = timedelta(days=1)
@@ -135,7 +135,7 @@ def _moments(day: TradingDay) -> tuple[datetime, ...]:
 
 def _market(name: str) -> MarketName:
     if name not in MARKETS:
-        raise RefusedError(400, None, f"unknown market: {name}")
+        raise RequestRefusedError(400, None, f"unknown market: {name}")
     return MARKETS[name]
 
 
@@ -157,6 +157,6 @@ def _span(query: dict[str, str], first: date, last: date | None) -> tuple[date, 
         start = date.fromisoformat(query["start"][:10]) if "start" in query else first
         end = date.fromisoformat(query["end"][:10]) if "end" in query else last
     except ValueError as error:
-        raise RefusedError(400, None, f"invalid date: {error}") from error
+        raise RequestRefusedError(400, None, f"invalid date: {error}") from error
     end = end or start + 7 * ONE_DAY
     return start, min(end, start + LONGEST * ONE_DAY)

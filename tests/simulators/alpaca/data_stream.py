@@ -13,7 +13,7 @@ from tests.simulators.alpaca.market import Happening, Quote, Trade
 from tests.simulators.alpaca.market_answers import bar_json, quote_json, trade_json
 from tests.simulators.alpaca.messagepack import UnreadableError, packed, unpacked
 from tests.simulators.alpaca.order_stream import beside, has_keys
-from tests.simulators.alpaca.refusals import RefusedError
+from tests.simulators.alpaca.refusals import RequestRefusedError
 from tests.simulators.shared.answers import Scene
 from tests.simulators.shared.streams import Message, Stream
 
@@ -152,7 +152,7 @@ class Session:
             return
         try:
             self._gate.check_keys(key, secret)
-        except RefusedError:
+        except RequestRefusedError:
             await self._fail(402)
             return
         if self._feed in PAID_FEEDS and self._exchange.terms.plan == "free":

@@ -16,11 +16,11 @@ from tests.simulators.alpaca.assets import asset_json
 from tests.simulators.alpaca.calendar import NEW_YORK
 from tests.simulators.alpaca.exchange import Exchange
 from tests.simulators.alpaca.orders import order_json
-from tests.simulators.alpaca.refusals import RefusedError, malformed, not_found
+from tests.simulators.alpaca.refusals import RequestRefusedError, malformed, not_found
 
 
 async def body_of(request: web.Request) -> Any:
-    """Raises RefusedError (422) for what is no JSON."""
+    """Raises RequestRefusedError (422) for what is no JSON."""
     try:
         return json.loads(await request.read() or b"{}")
     except ValueError as error:
@@ -211,5 +211,5 @@ def _is_crypto(request: web.Request) -> bool:
     """Whether it asks for crypto; of a location that there is (us, us-1, eu-1)."""
     location = request.match_info.get("loc")
     if location not in {None, "us", "us-1", "eu-1"}:
-        raise RefusedError(400, None, f"invalid location: {location}")
+        raise RequestRefusedError(400, None, f"invalid location: {location}")
     return location is not None

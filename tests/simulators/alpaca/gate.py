@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from tests.simulators.alpaca.desk import Clock
-from tests.simulators.alpaca.refusals import RefusedError, too_many, unauthorized
+from tests.simulators.alpaca.refusals import RequestRefusedError, too_many, unauthorized
 from tests.simulators.alpaca.terms import Terms
 from tests.simulators.shared.answers import Handler
 
@@ -73,7 +73,7 @@ class Gate:
         try:
             self._check(request, allowed=allowed)
             answer = await handler(request)
-        except RefusedError as refused:
+        except RequestRefusedError as refused:
             answer = web.json_response(refused.body, status=refused.status)
         except web.HTTPNotFound:
             answer = web.json_response(
@@ -88,15 +88,17 @@ class Gate:
     def _check(self, request: web.Request, *, allowed: bool) -> None:
         if is_never_called(request.method, request.path):
             self.violations.append((request.method, request.path))
-            raise RefusedError(403, 40310000, "the simulator refuses what must never be called")
+            raise RequestRefusedError(
+                403, 40310000, "the simulator refuses what must never be called"
+            )
         if not request.path.startswith("/v1beta3/crypto"):
             self.check_keys(request.headers.get(KEY), request.headers.get(SECRET))
         if not allowed:
             raise too_many()
 
     def check_keys(self, key: str | None, secret: str | None) -> None:
-        """401 without a known key, 403 with a wrong secret. Raises RefusedError."""
+        """401 without a known key, 403 with a wrong secret. Raises RequestRefusedError."""
         if key != self.terms.key:
             raise unauthorized()
         if secret != self.terms.secret:
-            raise RefusedError(403, None, "forbidden.")
+            raise RequestRefusedError(403, None, "forbidden.")

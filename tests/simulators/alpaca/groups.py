@@ -70,7 +70,7 @@ def wake_legs(desk: Desk, parent: Order) -> None:
 
 
 def free_for_legs(desk: Desk, parent: Order) -> Decimal:
-    """What legs can close: less than was filled if other orders closed or hold a part of it.
+    """The quantity that legs can close: less than was filled if other orders closed or hold a part of it.
 
     No document says it; so exits never turn a position.
     """

@@ -35,7 +35,7 @@ LEAST_COST: Final = {"crypto": Decimal(10), "us_equity": Decimal(1)}
 def submit(desk: Desk, body: Any) -> dict[str, Any]:
     """Enter the order that *body* asks for; the answer to its POST, told before it is sent on.
 
-    Raises RefusedError.
+    Raises RequestRefusedError.
     """
     order, exits = read_order(body, desk.assets, desk.now)
     check_account(desk)
@@ -63,7 +63,7 @@ def check_account(desk: Desk) -> None:
 
 
 def judge(desk: Desk, order: Order, exits: Exits) -> None:
-    """Infer what *order* does to the position, and refuse what cannot be. Raises RefusedError."""
+    """Infer what *order* does to the position, and refuse what cannot be. Raises RequestRefusedError."""
     owned = desk.ledger.quantity(order.asset.position_symbol)
     closes = owned * order.sign < 0
     inferred = f"{order.side}_to_{'close' if closes else 'open'}"

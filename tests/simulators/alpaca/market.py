@@ -56,7 +56,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Happening:
-    """What a data stream tells: *kind* is t, q, b, u or d."""
+    """One event of a data stream: *kind* is t, q, b, u or d."""
 
     kind: str
     symbol: str
@@ -126,7 +126,7 @@ class Market:
         return (quote.ask, quote.ask_size) if side == "buy" else (quote.bid, quote.bid_size)
 
     def price(self, symbol: str) -> Decimal:
-        """What the symbol is worth: the last trade, else the middle of the quote, else 0."""
+        """The symbol's worth: the last trade, else the middle of the quote, else 0."""
         trade = self.trades.get(symbol)
         if trade is not None:
             return trade.price

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tests.simulators.alpaca.calendar import NEW_YORK
 from tests.simulators.alpaca.market import Bar, Market, Quote, Trade, adjusted, joined
-from tests.simulators.alpaca.refusals import RefusedError
+from tests.simulators.alpaca.refusals import RequestRefusedError
 from tests.simulators.alpaca.wording import moment_of, stamp, whole_stamp
 
 ZERO: Final = Decimal(0)
@@ -189,8 +189,8 @@ def symbols_of(query: dict[str, str]) -> list[str]:
     return symbols
 
 
-def bad(message: str) -> RefusedError:
-    return RefusedError(400, None, message)
+def bad(message: str) -> RequestRefusedError:
+    return RequestRefusedError(400, None, message)
 
 
 def token_of(symbol: str, bar: Bar) -> str:
@@ -243,7 +243,9 @@ def _history_feed(query: dict[str, str], plan: str, now: datetime) -> str:
     if plan == "free" and feed in {"sip", "boats"} and "end" in query:
         _, end = _span(query, now)
         if end > now - RECENT:
-            raise RefusedError(403, None, "subscription does not permit querying recent SIP data")
+            raise RequestRefusedError(
+                403, None, "subscription does not permit querying recent SIP data"
+            )
     return feed
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.simulators.alpaca.activities import Activity, activity_event
 from tests.simulators.alpaca.exchange import Exchange
 from tests.simulators.alpaca.gate import KEY, SECRET, Gate
-from tests.simulators.alpaca.refusals import RefusedError, malformed
+from tests.simulators.alpaca.refusals import RequestRefusedError, malformed
 from tests.simulators.alpaca.wording import moment_of
 from tests.simulators.shared.answers import Scene
 from tests.simulators.shared.streams import Message, Stream
@@ -119,7 +119,7 @@ class Session:
         try:
             self._gate.check_keys(key, secret)
             self._authorized = True
-        except RefusedError:
+        except RequestRefusedError:
             self._authorized = False
         status = "authorized" if self._authorized else "unauthorized"
         await self._say(

@@ -124,7 +124,7 @@ class Order:
 
     @property
     def left(self) -> Decimal:
-        """What is not filled; of a notional order zero, as its quantity is not known before."""
+        """The quantity that is not filled; of a notional order zero, as its quantity is not known before."""
         return ZERO if self.quantity is None else self.quantity - self.filled
 
     @property

@@ -53,7 +53,7 @@ def left_of(desk: Desk, order: Order) -> Decimal:
 
 
 def reserved(desk: Desk) -> Decimal:
-    """What open orders that open or add to a position hold of the buying power."""
+    """Buying power that is held by open orders which open or add to a position."""
     total = ZERO
     for order in desk.book.open():
         if is_closing(order) or (order.replaces is not None and not order.routed):
@@ -103,5 +103,5 @@ def buying_power(desk: Desk) -> Decimal:
 
 
 def cash_power(desk: Desk) -> Decimal:
-    """What crypto can be bought with."""
+    """Cash that crypto can be bought with."""
     return max(ZERO, desk.ledger.cash - reserved(desk))

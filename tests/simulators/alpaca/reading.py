@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tests.simulators.alpaca.assets import Asset, Assets
 from tests.simulators.alpaca.orders import Order
-from tests.simulators.alpaca.refusals import RefusedError, invalid, malformed
+from tests.simulators.alpaca.refusals import RequestRefusedError, invalid, malformed
 
 TYPES: Final = ("market", "limit", "stop", "stop_limit", "trailing_stop")
 TIMES: Final = ("day", "gtc", "opg", "cls", "ioc", "fok")
@@ -30,7 +30,7 @@ class Exits:
 def read_order(body: Any, assets: Assets, now: datetime) -> tuple[Order, Exits]:
     """The order that *body* asks for, with nothing judged that needs the account or the market.
 
-    Raises RefusedError (422).
+    Raises RequestRefusedError (422).
     """
     if not isinstance(body, dict):
         raise malformed("request body format is invalid")
@@ -58,7 +58,7 @@ def read_order(body: Any, assets: Assets, now: datetime) -> tuple[Order, Exits]:
 
 
 def read_asset(body: dict[str, Any], assets: Assets) -> Asset:
-    """Raises RefusedError (422) for one that is missing, unknown or not traded."""
+    """Raises RequestRefusedError (422) for one that is missing, unknown or not traded."""
     symbol = body.get("symbol")
     if not isinstance(symbol, str) or not symbol:
         raise malformed("symbol is required")
@@ -92,7 +92,7 @@ def read_exits(body: dict[str, Any]) -> Exits:
 
 
 def figure(body: dict[str, Any], name: str) -> Decimal | None:
-    """A figure, told as text or as a number; None if it is not there. Raises RefusedError (422)."""
+    """A figure, told as text or as a number; None if it is not there. Raises RequestRefusedError (422)."""
     told = body.get(name)
     if told is None or told == "":
         return None
@@ -145,7 +145,7 @@ def _check_prices(order: Order) -> None:
         raise malformed("mleg orders are for options")
     limit, stop = order.limit_price is not None, order.stop_price is not None
     trails = (order.trail_price is not None) + (order.trail_percent is not None)
-    refusal: RefusedError | None = None
+    refusal: RequestRefusedError | None = None
     if trails and order.type != "trailing_stop":
         refusal = malformed(f"{order.type} orders require no trail")
     elif order.type == "market" and (limit or stop):

@@ -6,7 +6,7 @@ from typing import Any
 from tests.simulators.shared.money import text
 
 
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """An answer of *status* with {"code", "message"} and what else the vendor adds."""
 
     def __init__(self, status: int, code: int | None, message: str, **more: Any) -> None:
@@ -17,34 +17,34 @@ class RefusedError(Exception):
             self.body["code"] = code
 
 
-def malformed(message: str) -> RefusedError:
+def malformed(message: str) -> RequestRefusedError:
     """422 40010001: a parameter that is missing, not readable or not allowed."""
-    return RefusedError(422, 40010001, message)
+    return RequestRefusedError(422, 40010001, message)
 
 
-def invalid(message: str, **more: Any) -> RefusedError:
+def invalid(message: str, **more: Any) -> RequestRefusedError:
     """422 42210000: readable, and against a rule."""
-    return RefusedError(422, 42210000, message, **more)
+    return RequestRefusedError(422, 42210000, message, **more)
 
 
-def sub_penny(name: str, price: Decimal) -> RefusedError:
+def sub_penny(name: str, price: Decimal) -> RequestRefusedError:
     return invalid(
         f"invalid {name} {text(price)}. sub-penny increment does not fulfill minimum pricing criteria"
     )
 
 
-def forbidden(message: str, **more: Any) -> RefusedError:
+def forbidden(message: str, **more: Any) -> RequestRefusedError:
     """403 40310000: the account may not, or has not enough."""
-    return RefusedError(403, 40310000, message, **more)
+    return RequestRefusedError(403, 40310000, message, **more)
 
 
-def no_buying_power(available: Decimal, cost: Decimal) -> RefusedError:
+def no_buying_power(available: Decimal, cost: Decimal) -> RequestRefusedError:
     return forbidden(
         "insufficient buying power", buying_power=text(available), cost_basis=text(cost)
     )
 
 
-def no_balance(symbol: str, requested: Decimal, available: Decimal) -> RefusedError:
+def no_balance(symbol: str, requested: Decimal, available: Decimal) -> RequestRefusedError:
     """Crypto is paid with cash alone."""
     return forbidden(
         f"insufficient balance for {symbol} (requested: {text(requested)}, available: {text(available)})",
@@ -56,7 +56,7 @@ def no_balance(symbol: str, requested: Decimal, available: Decimal) -> RefusedEr
 
 def no_quantity(
     symbol: str, requested: Decimal, existing: Decimal, held: Decimal, orders: list[str]
-) -> RefusedError:
+) -> RequestRefusedError:
     available = text(existing - held)
     return forbidden(
         f"insufficient qty available for order (requested: {text(requested)}, available: {available})",
@@ -68,7 +68,7 @@ def no_quantity(
     )
 
 
-def wash_trade(existing_order: str, opposite: str) -> RefusedError:
+def wash_trade(existing_order: str, opposite: str) -> RequestRefusedError:
     return forbidden(
         "potential wash trade detected. use complex orders",
         existing_order_id=existing_order,
@@ -76,13 +76,13 @@ def wash_trade(existing_order: str, opposite: str) -> RefusedError:
     )
 
 
-def not_found(what: str) -> RefusedError:
-    return RefusedError(404, 40410000, what)
+def not_found(what: str) -> RequestRefusedError:
+    return RequestRefusedError(404, 40410000, what)
 
 
-def unauthorized() -> RefusedError:
-    return RefusedError(401, 40110000, "request is not authorized")
+def unauthorized() -> RequestRefusedError:
+    return RequestRefusedError(401, 40110000, "request is not authorized")
 
 
-def too_many() -> RefusedError:
-    return RefusedError(429, 42910000, "rate limit exceeded")
+def too_many() -> RequestRefusedError:
+    return RequestRefusedError(429, 42910000, "rate limit exceeded")

@@ -82,7 +82,7 @@ def cancel_aged(desk: Desk) -> None:
 
 
 def begin(desk: Desk, phase: Phase) -> None:
-    """What the beginning of *phase* brings (CLOSED is the evening's end of a trading day)."""
+    """Do what the beginning of *phase* brings (CLOSED is the evening's end of a trading day)."""
     if phase is Phase.CORE:
         auction(desk, "opg")
     elif phase is Phase.POST:

@@ -16,7 +16,7 @@ STOPS: Final = frozenset({"stop", "stop_limit", "trailing_stop"})
 
 
 def check(order: Order, exits: Exits, terms: Terms) -> None:
-    """Raises RefusedError (422) for an order that is against a rule."""
+    """Raises RequestRefusedError (422) for an order that is against a rule."""
     if order.asset.is_crypto:
         check_crypto(order)
     else:

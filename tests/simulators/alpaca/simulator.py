@@ -41,7 +41,7 @@ async def operation_of(request: web.Request) -> str:
 
 
 async def no_such_order(request: web.Request) -> web.Response:
-    """What Alpaca says of an order that it does not know."""
+    """Alpaca's answer for an order that it does not know."""
     name = request.match_info.get("order_id") or request.query.get("client_order_id", "")
     return web.json_response(not_found(f"order not found for {name}").body, status=404)
 

@@ -1,4 +1,4 @@
-"""What an account is and may, and how the venue behaves where documents leave a choice."""
+"""Terms of an account, and of the venue where documents leave a choice."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -36,7 +36,7 @@ class Specification:
         return paths
 
     def problems(self, method: str, path: str, status: int, body: Any) -> list[str]:
-        """What is wrong with *body*, the answer of *status* to *method* of *path* (a template)."""
+        """Faults of *body*, the answer of *status* to *method* of *path* (a template)."""
         responses = self.paths[path][method.lower()]["responses"]
         if str(status) not in responses:
             return [f"{status} is not among the answers"]
@@ -46,7 +46,7 @@ class Specification:
         return list(self._walk(content["application/json"]["schema"], body, "$", ""))
 
     def of_schema(self, name: str, value: Any) -> list[str]:
-        """What is wrong with *value* as the schema *name*."""
+        """Faults of *value* as the schema *name*."""
         return list(self._walk({"$ref": f"#/components/schemas/{name}"}, value, "$", ""))
 
     def _walk(self, schema: Mapping[str, Any], value: Any, at: str, name: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.simulators.alpaca.calendar import NEW_YORK
 from tests.simulators.alpaca.exchange import Exchange
-from tests.simulators.alpaca.refusals import RefusedError
+from tests.simulators.alpaca.refusals import RequestRefusedError
 from tests.simulators.alpaca.terms import Terms
 from tests.simulators.shared.clock import SimulatorClock
 
@@ -54,8 +54,10 @@ class Scene:
         body |= more
         return self.exchange.submit({name: each for name, each in body.items() if each is not None})
 
-    def refused(self, side: str = "buy", qty: str | None = "10", **more: Any) -> RefusedError:
-        with pytest.raises(RefusedError) as caught:
+    def refused(
+        self, side: str = "buy", qty: str | None = "10", **more: Any
+    ) -> RequestRefusedError:
+        with pytest.raises(RequestRefusedError) as caught:
             self.place(side, qty, **more)
         return caught.value
 

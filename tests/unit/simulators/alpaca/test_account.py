@@ -1,4 +1,4 @@
-"""What the account may, and how it is told, at the simulator of Alpaca."""
+"""The account at the simulator of Alpaca: its power, and how it is told."""
 
 from decimal import Decimal
 

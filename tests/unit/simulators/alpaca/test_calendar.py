@@ -11,7 +11,7 @@ from tests.simulators.alpaca.clock_answers import (
     clock_json,
     clocks_json,
 )
-from tests.simulators.alpaca.refusals import RefusedError
+from tests.simulators.alpaca.refusals import RequestRefusedError
 from tests.unit.simulators.alpaca.scenes import moment
 
 
@@ -96,5 +96,5 @@ def test_the_third_version_tells_phases_of_several_markets() -> None:
 
     told = calendars_json("BOATS", {"start": "2026-11-16"}, date(2026, 11, 16))["calendar"]
     assert told[0]["core_start"] == "2026-11-15T20:00:00-05:00"
-    with pytest.raises(RefusedError, match="unknown market"):
+    with pytest.raises(RequestRefusedError, match="unknown market"):
         calendars_json("MOON", {}, date(2026, 11, 16))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.simulators.alpaca import changes
 from tests.simulators.alpaca.orders import Status
-from tests.simulators.alpaca.refusals import RefusedError
+from tests.simulators.alpaca.refusals import RequestRefusedError
 from tests.unit.simulators.alpaca.scenes import Scene
 
 LIMIT = {"type": "limit", "limit_price": "150", "time_in_force": "gtc"}
@@ -15,7 +15,7 @@ LATER = timedelta(seconds=5)
 
 
 def refused(scene: Scene, order: dict[str, Any], body: dict[str, Any]) -> str:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         scene.exchange.replace(order["id"], body)
     assert caught.value.status == 422
     return str(caught.value.body["message"])
@@ -34,7 +34,7 @@ def test_what_is_over_cannot_be_cancelled() -> None:
     scene = Scene()
     buy = scene.place()
 
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         scene.exchange.cancel(buy["id"])
 
     assert caught.value.status == 422
@@ -59,7 +59,7 @@ def test_a_second_cancel_is_refused() -> None:
     buy = scene.place(**LIMIT)
     scene.exchange.cancel(buy["id"])
 
-    with pytest.raises(RefusedError, match="pending cancel"):
+    with pytest.raises(RequestRefusedError, match="pending cancel"):
         scene.exchange.cancel(buy["id"])
 
 
@@ -98,7 +98,7 @@ def test_a_replacement_is_a_promise() -> None:
     old = scene.place(**LIMIT)
     new = scene.exchange.replace(old["id"], {"limit_price": "151"})
     assert scene.status(old) == "pending_replace"
-    with pytest.raises(RefusedError, match="pending replace"):
+    with pytest.raises(RequestRefusedError, match="pending replace"):
         scene.exchange.cancel(old["id"])
 
     scene.exchange.quote("AAPL", "149", "149")
@@ -172,5 +172,5 @@ def test_closing_a_position_is_a_market_order() -> None:
     answers = changes.close_all(scene.desk, cancel_orders=True)
     assert [(each["symbol"], each["status"]) for each in answers] == [("AAPL", 200)]
     assert scene.desk.ledger.holdings == {}
-    with pytest.raises(RefusedError, match="position does not exist"):
+    with pytest.raises(RequestRefusedError, match="position does not exist"):
         changes.close_position(scene.desk, "AAPL", {})

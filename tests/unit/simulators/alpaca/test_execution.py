@@ -1,4 +1,4 @@
-"""How the simulator of Alpaca executes orders at the quotes that a test gives."""
+"""Execution at the simulator of Alpaca: orders meet the quotes that a test gives."""
 
 from decimal import Decimal
 

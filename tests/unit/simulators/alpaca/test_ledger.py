@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.simulators.alpaca import power
 from tests.simulators.alpaca.ledger import Ledger
-from tests.simulators.alpaca.refusals import RefusedError
+from tests.simulators.alpaca.refusals import RequestRefusedError
 from tests.unit.simulators.alpaca.scenes import Scene
 
 STEPS = st.lists(
@@ -38,7 +38,7 @@ def test_cash_and_holdings_are_what_fills_fees_and_transfers_made(
     for symbol, side, kind, size, price, book in steps:
         cents = Decimal(price) / 100
         scene.exchange.quote(symbol, cents, cents + Decimal("0.02"), book, book)
-        with contextlib.suppress(RefusedError):
+        with contextlib.suppress(RequestRefusedError):
             act(scene, symbol, side, kind, size, cents)
         for each in ("AAPL", "BTC/USD"):
             owned = scene.desk.ledger.quantity(each.replace("/", ""))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.simulators.alpaca.activities import kinds_of
 from tests.simulators.alpaca.market import Split
-from tests.simulators.alpaca.refusals import RefusedError
+from tests.simulators.alpaca.refusals import RequestRefusedError
 from tests.unit.simulators.alpaca.scenes import Scene
 
 LIMIT = {"type": "limit", "limit_price": "150", "time_in_force": "gtc"}
@@ -25,7 +25,7 @@ def test_orders_come_by_fifty_newest_first() -> None:
     assert ids(scene) == placed[:1:-1]
     assert len(ids(scene, limit="500")) == 52
     assert ids(scene, direction="asc", limit="2") == placed[:2]
-    with pytest.raises(RefusedError):
+    with pytest.raises(RequestRefusedError):
         ids(scene, limit="501")
 
 
@@ -41,7 +41,7 @@ def test_cursors_page_through_orders() -> None:
         {"before_order_id": third, "after": "2026-11-18"},
         {"before_order_id": "unknown"},
     ):
-        with pytest.raises(RefusedError):
+        with pytest.raises(RequestRefusedError):
             ids(scene, **query)
 
 
@@ -84,7 +84,7 @@ def test_activities_are_paged_by_their_last_id() -> None:
     assert len(rest) == 4
     assert not {each["id"] for each in rest} & {each["id"] for each in page}
     assert len(scene.desk.activities.page({}, kinds_of("TRANS"))) == 2
-    with pytest.raises(RefusedError):
+    with pytest.raises(RequestRefusedError):
         scene.desk.activities.page({"page_token": "nothing"}, frozenset())
 
 

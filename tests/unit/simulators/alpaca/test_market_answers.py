@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulators.alpaca.market import Market, Quote, Split, flat_bars
 from tests.simulators.alpaca.market_answers import bars_answer, latest_quotes, latest_trades
-from tests.simulators.alpaca.refusals import RefusedError
+from tests.simulators.alpaca.refusals import RequestRefusedError
 from tests.unit.simulators.alpaca.scenes import moment
 
 NOW = moment("2026-11-18 12:00")
@@ -89,7 +89,7 @@ def test_a_split_changes_bars_before_it_when_that_is_asked(market: Market) -> No
     ],
 )
 def test_a_bad_question_is_refused(market: Market, query: dict[str, str]) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         asked(market, **({"symbols": "AAPL"} | query))
 
     assert caught.value.status == 400
@@ -99,7 +99,7 @@ def test_the_free_plan_has_no_recent_sip(market: Market) -> None:
     """A13: sip after 15 minutes; iex at once."""
     recent = DAY | {"symbols": "AAPL", "end": "2026-11-18T17:00:00Z"}
 
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         bars_answer(market, recent, NOW, crypto=False, plan="free")
     assert caught.value.status == 403
     assert bars_answer(market, recent | {"feed": "iex"}, NOW, crypto=False, plan="free")["bars"]
@@ -116,5 +116,5 @@ def test_newest_quotes_and_trades(market: Market) -> None:
     assert latest_quotes(market, {"symbols": "AAPL", "feed": "boats"}, crypto=False)["quotes"]
     trades = latest_trades(market, {"symbols": "AAPL"}, crypto=False)["trades"]
     assert (trades["AAPL"]["p"], trades["AAPL"]["s"]) == (200.25, 3)
-    with pytest.raises(RefusedError):
+    with pytest.raises(RequestRefusedError):
         latest_quotes(market, {"symbols": "AAPL", "feed": "moon"}, crypto=False)

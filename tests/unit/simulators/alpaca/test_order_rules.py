@@ -1,4 +1,4 @@
-"""What the simulator of Alpaca refuses without a look at the account."""
+"""Orders that the simulator of Alpaca refuses without a look at the account."""
 
 from typing import Any
 
