@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 SPOT = "tests.simulators.binance.spot"
 USDM = "tests.simulators.binance.usdm"
+ALPACA = "tests.simulators.alpaca"
 TWELVEDATA = "tests.simulators.twelvedata"
 
 
@@ -54,8 +55,11 @@ CLIENTS = (
             Script("ccxt_spot_pro", SPOT),
             Script("ccxt_usdm", USDM),
             Script("ccxt_usdm_pro", USDM),
+            Script("ccxt_alpaca", ALPACA),
+            Script("ccxt_alpaca_pro", ALPACA),
         ),
     ),
+    Client("alpaca-py", ("alpaca-py==0.44.0",), (Script("alpaca_py", ALPACA),)),
     Client(
         "twelvedata",
         ("twelvedata==1.4.0", "websocket-client==1.9.0"),
