@@ -198,7 +198,7 @@ def test_an_answer_is_as_long_as_was_asked() -> None:
 
 
 def test_a_client_id_is_unique_among_open_orders_only() -> None:
-    """Document 5, fact 1: it is no idempotency key; after a fill it is taken again."""
+    """It is no idempotency key: after a fill, or a cancel, it is taken again."""
     desk = Desk()
     desk.place("BUY", "LIMIT", price="50000", newClientOrderId="mine")
     refused = desk.try_place("BUY", "MARKET", newClientOrderId="mine")
