@@ -97,7 +97,8 @@ def pair_params(orders: Requests, market: str) -> Params:
         raise OrderRejectedError("linked orders: they differ in symbol, side or quantity")
     if len({one_id, other_id}) != 2:
         raise OrderRejectedError(f"duplicate client order id: {one_id}")
-    if len(STOPS & {one.type, other.type}) != 1 or OrderType.MARKET in {one.type, other.type}:
+    stops = [each for each in (one.type, other.type) if each in STOPS]
+    if len(stops) != 1 or OrderType.MARKET in {one.type, other.type}:
         raise OrderRejectedError("linked orders: one is to be a stop, and the other its target")
     below, above = sorted(orders, key=lambda each: _level(each[1]))
     return {
