@@ -21,6 +21,7 @@ from tradebotd.domain.errors import (
 )
 from tradebotd.domain.filters import FilterName
 from tradebotd.domain.ids import ClientOrderId
+from tradebotd.venues.binance.payload import Node
 
 
 class Meaning(StrEnum):
@@ -114,13 +115,15 @@ _PRECISION = -1111
 class Refusal:
     """Answer that is no success. `code` None: it has none that can be read.
 
-    `retry_after`: seconds, as the header of a 429 or 418 tells.
+    `retry_after`: seconds, as the header of a 429 or 418 tells. `told`: its body, where that is
+    JSON.
     """
 
     status: int
     code: int | None
     words: str
     retry_after: float | None = None
+    told: Node | None = None
 
     def __str__(self) -> str:
         return f"{self.words} ({self.status if self.code is None else self.code})"

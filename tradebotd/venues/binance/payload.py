@@ -90,6 +90,9 @@ class Node:
             raise self.malformed(f"has no {name!r}")
         return Node(fields[name], self._source, f"{name!r}")
 
+    def is_object(self) -> bool:
+        return isinstance(self._value, dict)
+
     def is_list(self) -> bool:
         return isinstance(self._value, list)
 

@@ -4,32 +4,9 @@ A call that is not in this list cannot be made. There is none that withdraws, tr
 or borrows; of /sapi only questions about the key and about what came in or left.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-
-class Method(StrEnum):
-    GET = "GET"
-    POST = "POST"
-    DELETE = "DELETE"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call. `weight`: its cost in REQUEST_WEIGHT as documented; `orders`: in unfilled orders.
-
-    S1: a placement or a cancel that succeeds costs no weight, one that fails costs the documented
-    one; the limiter holds the documented weight ready, and the headers of the answer correct it.
-    """
-
-    method: Method
-    path: str
-    weight: int = 0
-    signed: bool = True
-    orders: int = 0
-    acts: bool = False  # it sends or cancels an order
-
+from tradebotd.venues.binance.calls import Call, Method
 
 TIME: Final = Call(Method.GET, "/api/v3/time", 1, signed=False)
 EXCHANGE_INFO: Final = Call(Method.GET, "/api/v3/exchangeInfo", 20, signed=False)
@@ -66,5 +43,7 @@ CALLS: Final = frozenset(
     }
 )
 ALLOWED: Final = frozenset((call.method, call.path) for call in CALLS)
-# What a WebSocket API connection may be asked: to subscribe, and nothing that trades.
-SOCKET_METHODS: Final = frozenset({"userDataStream.subscribe.signature"})
+# What a connection of the WebSocket API may be asked: to tell of orders, and nothing that trades.
+SUBSCRIBE: Final = "userDataStream.subscribe.signature"
+LIST_SUBSCRIPTIONS: Final = "session.subscriptions"
+SOCKET_METHODS: Final = frozenset({SUBSCRIBE, LIST_SUBSCRIPTIONS})
