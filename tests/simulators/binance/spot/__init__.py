@@ -1,0 +1,1 @@
+"""Binance spot: ledger, matching, REST, WebSocket API and market streams on loopback."""
