@@ -17,6 +17,7 @@ TradebotError
 │  │  └─ NoDatabaseError     there is none to look at, and the command makes none
 │  ├─ MigrationError         the schema is not what these files expect
 │  └─ OpenedMeanwhileError   another order opened the bot's position in that moment: look again
+├─ NetError                  of the network, below the adapters; its branches are in net/errors.py
 ├─ AccountTakenError         another daemon holds the account; exit 75
 └─ RefusedError              an operator's wish does not fit the state; exit 4
 """
