@@ -6,7 +6,7 @@ it ends. What is returned is complete, or it raises.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ from tradebotd.venues.binance.markets import Markets
 from tradebotd.venues.binance.payload import Node, to_ms
 from tradebotd.venues.binance.server_time import ServerTime
 from tradebotd.venues.binance.spot import paths
-from tradebotd.venues.binance.spot.orders import OrderReader
+from tradebotd.venues.binance.spot.orders import OrderReader, cancel_id
 
 NO_SUCH_ORDER: Final = -2013
 ARCHIVED: Final = -2026
@@ -43,13 +43,20 @@ class OrderNames:
 
     def __init__(self) -> None:
         self._names: OrderedDict[tuple[str, VenueOrderId], ClientOrderId] = OrderedDict()
+        self._numbers: dict[tuple[str, ClientOrderId], VenueOrderId] = {}
 
     def learn(self, symbol: str, report: OrderReport) -> None:
+        """Learn an order. It keeps the id that it was known by first, whatever a cancel made of it."""
         key = (symbol, report.venue_order_id)
-        self._names[key] = report.client_order_id
+        name = self._names.setdefault(key, report.client_order_id)
         self._names.move_to_end(key)
+        self._numbers[symbol, name] = report.venue_order_id
         if len(self._names) > MOST_NAMES:
-            self._names.popitem(last=False)
+            (where, _), forgotten = self._names.popitem(last=False)
+            self._numbers.pop((where, forgotten), None)
+
+    def number(self, symbol: str, name: ClientOrderId) -> VenueOrderId | None:
+        return self._numbers.get((symbol, name))
 
     def name(self, symbol: str, order: VenueOrderId) -> ClientOrderId | None:
         return self._names.get((symbol, order))
@@ -72,20 +79,28 @@ class Lookups:
 
     async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
         market, asked = self._markets.market(symbol), {"order"}
-        told = await self._answer(
-            paths.QUERY, {"symbol": market, "origClientOrderId": client_order_id}
-        )
-        if isinstance(told, Node):
-            return self._found(await self._with_fills(symbol, told), asked)
-        if told.code == ARCHIVED:
-            return self._found(_archived(client_order_id), asked)
-        if told.code != NO_SUCH_ORDER:
-            raise self._error_of(told)
+        for params in self._ways(symbol, client_order_id):
+            told = await self._answer(paths.QUERY, {"symbol": market, **params})
+            if isinstance(told, Node):
+                return await self._found(symbol, client_order_id, told, asked)
+            if told.code == ARCHIVED:
+                return self._lookup(_archived(client_order_id), asked)
+            if told.code != NO_SUCH_ORDER:
+                raise self._error_of(told)
         number = await self._number_of(market, client_order_id, asked)
         if number is None:
-            return self._found(None, asked)
-        told = await self._ask(paths.QUERY, {"symbol": market, "orderId": number})
-        return self._found(await self._with_fills(symbol, told), asked)
+            return self._lookup(None, asked)
+        order = await self._ask(paths.QUERY, {"symbol": market, "orderId": number})
+        return await self._found(symbol, client_order_id, order, asked)
+
+    def _ways(self, symbol: str, client_order_id: ClientOrderId) -> Iterator[dict[str, str]]:
+        """Yield how an order is asked for: by its id, by that of its cancel, by the venue's."""
+        for name in (client_order_id, cancel_id(client_order_id)):
+            if name is not None:
+                yield {"origClientOrderId": name}
+        number = self._names.number(symbol, client_order_id)
+        if number is not None:
+            yield {"orderId": number}
 
     async def _number_of(
         self, market: str, client_order_id: ClientOrderId, asked: set[str]
@@ -99,6 +114,7 @@ class Lookups:
             ("allOrderList", paths.ALL_LISTS, all_there_may_be),
         )
         seen: set[int] = set()
+        names = {client_order_id, cancel_id(client_order_id)}
         for name, call, params in places:
             told = await self._ask(call, params)
             asked.add(name)
@@ -107,7 +123,7 @@ class Lookups:
                 if each.text("symbol") != market:
                     continue
                 seen.add(number)
-                if each.text("clientOrderId") == client_order_id:
+                if each.text("clientOrderId") in names:
                     return str(number)
         return await self._among_strangers(market, client_order_id, seen, asked)
 
@@ -120,18 +136,28 @@ class Lookups:
         numbers = {each.integer("orderId") for each in told.items()} - seen
         for number in sorted(numbers, reverse=True)[:MOST_STRANGERS]:
             order = await self._answer(paths.QUERY, {"symbol": market, "orderId": str(number)})
-            if isinstance(order, Node) and order.text("clientOrderId") == client_order_id:
+            names = {client_order_id, cancel_id(client_order_id)}
+            if isinstance(order, Node) and order.text("clientOrderId") in names:
                 return str(number)
             if isinstance(order, Refusal) and order.code not in {NO_SUCH_ORDER, ARCHIVED}:
                 raise self._error_of(order)
         return None
 
-    def _found(self, report: OrderReport | None, asked: Iterable[str]) -> OrderLookup:
+    async def _found(
+        self, symbol: str, client_order_id: ClientOrderId, told: Node, asked: Iterable[str]
+    ) -> OrderLookup:
+        """Return the order under the id that it was asked for by, with all its fills."""
+        report = await self._with_fills(symbol, client_order_id, told)
+        return self._lookup(report, asked)
+
+    def _lookup(self, report: OrderReport | None, asked: Iterable[str]) -> OrderLookup:
         return OrderLookup(report=report, endpoints=frozenset(asked), venue_time=self._time.now())
 
-    async def _with_fills(self, symbol: str, told: Node) -> OrderReport:
+    async def _with_fills(
+        self, symbol: str, client_order_id: ClientOrderId, told: Node
+    ) -> OrderReport:
         """Return the order with all its fills. Raises VenueUnavailableError while some lag."""
-        report = self._reader.order(told)
+        report = replace(self._reader.order(told), client_order_id=client_order_id)
         self._names.learn(symbol, report)
         if not report.filled_quantity:
             return report

@@ -53,6 +53,11 @@ WITH_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.
 STOPS: Final = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT})
 CLIENT_ID: Final = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 
+# A cancel has an id of its own, by which the venue may know the order from then on: so it is made
+# of the order's.
+CANCELLED_AS: Final = "-x"
+OURS: Final = "tb"
+
 SELF_TRADES: Final = {"selfTradePreventionMode": "EXPIRE_MAKER"}
 EXPIRED_IN_MATCH: Final = "EXPIRED_IN_MATCH"
 OCO_TRIGGER: Final = "OCO_TRIGGER"
@@ -133,6 +138,12 @@ def _leg(name: str, client_order_id: ClientOrderId, request: OrderRequest) -> Pa
     return {name + word: value for word, value in leg.items()}
 
 
+def cancel_id(client_order_id: ClientOrderId) -> str | None:
+    """Return the id for the cancel of an order; None where the order's leaves no room for it."""
+    name = f"{client_order_id}{CANCELLED_AS}"
+    return name if CLIENT_ID.fullmatch(name) else None
+
+
 def replacement_params(old: ClientOrderId, params: Params) -> Params:
     """Return the parameters by which the order of *params* takes the place of *old*.
 
@@ -140,11 +151,13 @@ def replacement_params(old: ClientOrderId, params: Params) -> Params:
     (the count of unfilled orders), *old* rests as before. S17: also an order that was not attempted
     counts as one.
     """
+    name = cancel_id(old)
     return {
         **params,
         "cancelReplaceMode": "STOP_ON_FAILURE",
         "orderRateLimitExceededMode": "DO_NOTHING",
         "cancelOrigClientOrderId": old,
+        **({} if name is None else {"cancelNewClientOrderId": name}),
     }
 
 
@@ -341,6 +354,9 @@ class Words:
 
 
 def _client_id(told: str, number: int) -> ClientOrderId:
+    """Return the id that an order was placed by, or one that is made of the venue's."""
+    if told.startswith(OURS):
+        told = told.removesuffix(CANCELLED_AS)
     return ClientOrderId(told or f"venue-{number}")
 
 

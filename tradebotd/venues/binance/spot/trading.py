@@ -22,6 +22,7 @@ from tradebotd.venues.binance.spot.lookups import OrderNames
 from tradebotd.venues.binance.spot.orders import (
     OrderReader,
     Requests,
+    cancel_id,
     order_params,
     pair_params,
     replacement_params,
@@ -76,6 +77,8 @@ class Trading:
         so the position is bare for no round trip, and where *old* cannot be cancelled nothing
         changes. The half that is dangerous, *old* gone and *new* refused, is told at once.
         """
+        if old == new:  # the venue would take the id again, once the old order is cancelled
+            raise OrderRejectedError(f"duplicate client order id: {new}")
         params = order_params(new, request, self._markets.market(request.symbol))
         with answer_of(new):
             told = await self._answer(
@@ -116,9 +119,11 @@ class Trading:
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         """Cancel the order; of a pair both, which the venue does by itself."""
+        name = cancel_id(client_order_id)
         params = {
             "symbol": self._markets.market(symbol),
             "origClientOrderId": client_order_id,
+            **({} if name is None else {"newClientOrderId": name}),
         }
         with answer_of(client_order_id):
             told = await self._ask(

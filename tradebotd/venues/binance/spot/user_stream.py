@@ -109,7 +109,10 @@ class UserStream:
         self._listener, self._on_stream = listener, on_stream
 
     async def run(self) -> None:
-        """Keep one subscription, for ever."""
+        """Keep one subscription, for ever. Run again behind an error, it says what was lost."""
+        if self._current is not None:
+            self._current, self._lost = None, True
+            await self._tell_state(connected=False, gap=True)
         async with anyio.create_task_group() as tasks:
             while True:
                 session = Session()
