@@ -1,0 +1,138 @@
+"""JSON of others, read strictly: what is not as it should be becomes a MisshapenError.
+
+The text of the error names venue, method, path and status, and shows the first 200 characters,
+without secrets. Numbers come as text, and become Decimal; where a venue sends a JSON number its
+shortest exact text is taken.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import orjson
+
+from tradebotd.net.errors import MisshapenError
+from tradebotd.net.redaction import Redactor
+
+SHOWN: Final = 200  # characters
+DIGITS: Final = 40  # of a number; no venue has more, and arithmetic would not end
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_MS: Final = 253_402_300_799_999  # the last millisecond of the year 9999
+
+
+class Source:
+    """Place an answer came from, for the texts of errors."""
+
+    def __init__(
+        self,
+        told: str,
+        raw: bytes,
+        status: int | None = None,
+        redact: Redactor = Redactor(),  # noqa: B008 - immutable
+    ) -> None:
+        self._told = told
+        self._raw = raw
+        self._status = status
+        self._redact = redact
+
+    def misshapen(self, what: str) -> MisshapenError:
+        status = "" if self._status is None else f" with status {self._status}"
+        shown = self._raw[: SHOWN * 4].decode(errors="replace")
+        text = self._redact(f"{self._told}: answered{status}, {what}: {shown!s}")
+        limit = len(self._redact(f"{self._told}: answered{status}, {what}: ")) + SHOWN
+        return MisshapenError(" ".join(text[:limit].split()), self._status)
+
+    def json(self) -> "Value":
+        """Parse the answer. Raises MisshapenError."""
+        try:
+            return Value(orjson.loads(self._raw), "", self)
+        except orjson.JSONDecodeError as error:
+            what = "which is no JSON" if self._raw.strip() else "with nothing in it"
+            raise self.misshapen(what) from error
+
+
+class Value:
+    """A value in an answer, and where it stands; each reader raises MisshapenError."""
+
+    __slots__ = ("_at", "_source", "raw")
+
+    def __init__(self, raw: Any, at: str, source: Source) -> None:
+        self.raw = raw
+        self._at = at
+        self._source = source
+
+    def __getitem__(self, key: str) -> "Value":
+        """The member *key* of an object, which must be there."""
+        members = self.object()
+        if key not in members:
+            raise self._wrong(f"has no {key}")
+        return Value(members[key], f"{self._at}.{key}", self._source)
+
+    def get(self, key: str) -> "Value | None":
+        """The member *key* of an object; None where it lacks, or is null."""
+        raw = self.object().get(key)
+        return None if raw is None else Value(raw, f"{self._at}.{key}", self._source)
+
+    def object(self) -> Mapping[str, Any]:
+        if not isinstance(self.raw, dict):
+            raise self._wrong("is no object")
+        return self.raw
+
+    def items(self) -> list["Value"]:
+        """The elements of a list."""
+        if not isinstance(self.raw, list):
+            raise self._wrong("is no list")
+        return [Value(each, f"{self._at}[{n}]", self._source) for n, each in enumerate(self.raw)]
+
+    def members(self) -> list[tuple[str, "Value"]]:
+        """The members of an object, by name."""
+        return [(k, Value(v, f"{self._at}.{k}", self._source)) for k, v in self.object().items()]
+
+    def text(self) -> str:
+        if not isinstance(self.raw, str):
+            raise self._wrong("is no text")
+        return self.raw
+
+    def flag(self) -> bool:
+        if not isinstance(self.raw, bool):
+            raise self._wrong("is neither true nor false")
+        return self.raw
+
+    def integer(self) -> int:
+        """An integer, or the text of one."""
+        raw = self.raw
+        if isinstance(raw, str) and len(raw) <= DIGITS and raw.lstrip("-").isdecimal():
+            return int(raw)
+        if not isinstance(raw, int) or isinstance(raw, bool):
+            raise self._wrong("is no integer")
+        return raw
+
+    def decimal(self) -> Decimal:
+        """A number that is finite, from its text."""
+        raw = self.raw
+        if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+            raise self._wrong("is no number")
+        text = raw if isinstance(raw, str) else repr(raw)
+        try:
+            number = Decimal(text) if len(text) <= DIGITS and text.isascii() else None
+        except InvalidOperation:
+            number = None
+        if number is None or not number.is_finite() or abs(number.adjusted()) > DIGITS:
+            raise self._wrong("is no number")
+        return number
+
+    def instant(self) -> datetime:
+        """An instant told in milliseconds since 1970."""
+        milliseconds = self.integer()
+        if not 0 <= milliseconds <= LATEST_MS:
+            raise self._wrong("is no instant")
+        return EPOCH + timedelta(milliseconds=milliseconds)
+
+    def one_of(self, words: Sequence[str]) -> str:
+        if (word := self.text()) not in words:
+            raise self._wrong(f"is none of {', '.join(words)}")
+        return word
+
+    def _wrong(self, what: str) -> MisshapenError:
+        return self._source.misshapen(f"whose {self._at.lstrip('.') or 'whole'} {what}")
