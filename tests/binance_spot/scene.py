@@ -50,7 +50,7 @@ class SimulatedHost:
     def monotonic(self) -> float:
         return self._clock.now_ms() / 1000
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, _: float) -> None:
         await anyio.sleep(0.01)
 
 
@@ -94,7 +94,7 @@ class Scene:
 
     async def until(self, so: Any) -> None:
         with anyio.fail_after(PATIENCE):
-            while not so():
+            while not so():  # noqa: ASYNC110 - it has no event: it happens at the venue
                 await anyio.sleep(0.005)
 
     def requests(self, path: str, method: str = "") -> int:

@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import anyio
-import anyio.lowlevel
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.prices import FakePrices
@@ -26,9 +25,12 @@ from tests.simulators.shared.server import Server, served
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import OrderRejectedError, VenueUnavailableError
 from tradebotd.domain.fill import Fill
+from tradebotd.domain.filters import SymbolStatus
 from tradebotd.domain.ids import ClientOrderId, VenueName, VenueOrderId
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
+from tradebotd.domain.order_type import OrderType
+from tradebotd.domain.quote import Quote
 from tradebotd.net.gate import Gate, Turn
 from tradebotd.ports.venue import (
     Listener,
@@ -37,12 +39,14 @@ from tradebotd.ports.venue import (
     SendBlockedBy,
     StreamListener,
     StreamState,
+    VenueAccount,
     VenueTraits,
     not_blocked,
 )
 from tradebotd.venues.binance.payload import Node
 from tradebotd.venues.binance.rest import Key
 from tradebotd.venues.binance.signing import signer_of
+from tradebotd.venues.binance.spot.orders import TYPES
 from tradebotd.venues.binance.spot.parts import Parts, Settings
 from tradebotd.venues.binance.spot.venue import RECEIVE_WINDOW, BinanceSpotVenue, traits_of
 
@@ -52,7 +56,84 @@ ACCOUNT, KEY_NAME, SECRET = "case", "caseKey", "caseSecret"
 PATIENCE: Final = 20.0
 DEEP: Final = "1000000"
 FEE: Final = Decimal("0.0004")
-EXCLUDED: Final[dict[str, str]] = {}
+STATUSES: Final = {
+    SymbolStatus.TRADING: "TRADING",
+    SymbolStatus.HALTED: "HALT",
+    SymbolStatus.CANCEL_ONLY: "CANCEL_ONLY",
+}
+OF_FUTURES: Final = "it has no futures"
+OTHERS_ORDERS: Final = "its traits are its own: EXPIRE_MAKER, and stops that are GTC"
+BY_LAST: Final = "its stops are compared with the last price alone"
+OUTSIDE: Final = "its market trades with whatever rests: tests/binance_spot"
+# What a case asks of a venue that this one is not: what a user would be told.
+EXCLUDED: Final[dict[str, str]] = {
+    "test_venue_promises": "it replaces at once: VC-25",
+    "test_venue_setups": OF_FUTURES,
+    "test_venue_thin_market": OUTSIDE,
+    "test_margin_is_what_positions_and_the_orders_that_open_them_hold": OF_FUTURES,
+    "True": OF_FUTURES,  # hedge mode
+    "test_reduce_only_orders_need_no_minimum_notional": OF_FUTURES,
+    "test_reduce_only_never_opens_a_position": OF_FUTURES,
+    "test_reduce_only_orders_of_futures_may_overlap_and_sell_once": OF_FUTURES,
+    "buy-0.099-market-None-5-notional_below_minimum-filters": OF_FUTURES,
+    "buy-5.001-market-None-5-quantity_above_maximum-filters": OF_FUTURES,
+    "funding_since": "spot pays no funding, and nothing is asked for it",
+    "set_up": "spot has nothing to set up, and nothing is asked for it",
+    "test_a_doubled_client_order_id_is_refused_and_trades_nothing": (
+        "an id is taken again once its order is closed: no order is sent twice"
+    ),
+    "test_without_a_price_an_order_never_reached_the_venue": "what it knows of prices is its own",
+    "test_quotes_are_the_last_prices": "its quotes have bid and ask as well",
+    "test_a_quote_has_each_kind_that_is_claimed_and_no_other": "it tells last, bid and ask",
+    "test_the_clock_is_the_venues_at_the_moment_of_the_call": "its clock is the case's here",
+    "EXPIRED_IN_MATCH-expired": "the reason is self_trade: VC-89",
+    "test_resting_buys_hold_the_cash": "a buy is charged in what it buys, so no cash is held for it",
+    "test_a_refused_replacement_leaves_the_old_one": (
+        "-2021: what is refused at the market is refused once the old order is cancelled"
+    ),
+    "test_orders_that_rest_are_counted_by_symbol": (
+        "the filters judge a replacement before the old order is cancelled"
+    ),
+    "test_what_is_not_claimed_is_refused_by_name": OTHERS_ORDERS,
+    "test_a_day_order_ends_with_its_session": OTHERS_ORDERS,
+    "test_venue_self_trades": OUTSIDE,
+    "test_a_linked_order_or_a_replacement_is_filtered_like_any_other": (
+        "a stop without a limit is worth the average price"
+    ),
+    "sell-0.105-stop_market-95-None-notional_below_minimum-filters": (
+        "a stop without a limit is worth the average price"
+    ),
+    "min_notional-stop_market-0.6": "a stop without a limit is a market order to this filter",
+    "market_lot-stop_market-0.015": "that lot is of orders which trade at once",
+    "market_lot-take_profit_market-0.015": "that lot is of orders which trade at once",
+    "stop_lot-stop_market-1.5": "it has no such lot",
+    "stop_lot-take_profit_market-1.5": "it has no such lot",
+    "filters1-1.5-95-94-quantity_off_lot": "it has no such lot",
+    "max_notional-market-1.501": "its words are those of a notional too small",
+    "test_the_notional_at_the_market_is_judged_by_the_average_price": (
+        "the average is weighted by what was traded: tests/binance_spot"
+    ),
+    "test_filters_are_told_as_they_are_in_force": "it has more filters than a case: test_filters.py",
+    "quote": "a buy is charged in what it buys, or in BNB",
+    "stop_market-95-94-mark": BY_LAST,
+    "stop_market-95-94-bid": BY_LAST,
+    "stop_market-95-94-ask": BY_LAST,
+    "take_profit_market-105-106-mark": BY_LAST,
+    "take_profit_market-105-106-bid": BY_LAST,
+    "take_profit_market-105-106-ask": BY_LAST,
+    "test_a_stop_limit_is_met_by_its_working_price_and_sold_by_the_last": BY_LAST,
+    "test_a_stop_of_the_last_price_minds_no_other": BY_LAST,
+    "test_whether_it_would_trigger_at_once_is_asked_of_its_working_price": BY_LAST,
+    "test_a_stop_by_a_price_that_is_not_known_yet_is_refused": BY_LAST,
+    "test_what_rests_says_by_which_price_and_keeps_it": BY_LAST,
+    "test_prices_of_two_kinds_at_one_time_are_both_met": BY_LAST,
+}
+
+
+async def until(so: Callable[[], bool]) -> None:
+    with anyio.fail_after(PATIENCE):
+        while not so():  # noqa: ASYNC110 - it has no event: it happens at the venue
+            await anyio.sleep(0.001)
 
 
 class CaseHost:
@@ -92,13 +173,14 @@ class StagedSpot(BinanceSpotVenue):
         server: Server,
         simulator: SpotSimulator,
         prices: FakePrices,
-        symbols: Collection[str],
+        instruments: Mapping[str, Instrument],
     ) -> None:
         super().__init__(parts, traits, live=True, allow_unrestricted_key=True)
         self.prices = prices
-        self.server, self.simulator, self._symbols = server, simulator, symbols
+        self.server, self.simulator, self._symbols = server, simulator, instruments
+        self._listed = dict(instruments)
         self.told = self.taken = 0
-        self.is_lost = False
+        self.is_lost = self._is_away = False
         self.runs: anyio.CancelScope | None = None
         self._listener: Listener | None = None
         self._waiting: list[OrderReport] | None = None
@@ -140,19 +222,34 @@ class StagedSpot(BinanceSpotVenue):
                 await stream.run()
 
     async def _hear(self, report: OrderReport) -> None:
+        """That a stop was met, and works now, is no news to a case; what it trades is."""
+        if report.status is OrderStatus.NEW and not report.fills:
+            return
         if self._waiting is not None:
             self._waiting.append(report)
         elif self._listener is not None:
             await self._listener(report)
 
+    def _refilter(self) -> None:
+        """What a case has changed of the venue's filters."""
+        for name, instrument in self._symbols.items():
+            if self._listed[name] != instrument:
+                self._listed[name], there = instrument, market_of(instrument)
+                self.simulator.venue.change(name, filters=there.filters, status=there.status)
+
     async def settled(self) -> None:
+        self._refilter()
         for symbol, market in self.simulator.venue.markets.items():
             price = self.prices.price(symbol)
             if price is not None and price != market.last:
                 self.price(symbol, price)
-        with anyio.fail_after(PATIENCE):
-            while not (self.is_lost or (self.connected.is_set() and self.taken >= self.told)):
-                await anyio.sleep(0.001)  # noqa: ASYNC110 - what is waited for is elsewhere
+        await until(
+            lambda: (
+                self.is_lost
+                or self._is_away
+                or (self.connected.is_set() and self.taken >= self.told)
+            )
+        )
 
     async def _asked(
         self, ask: Awaitable[T], of: Callable[[T], Sequence[OrderReport]] = lambda _: ()
@@ -179,7 +276,8 @@ class StagedSpot(BinanceSpotVenue):
         *,
         send_blocked_by: SendBlockedBy = not_blocked,
     ) -> OrderReport:
-        sending = super().submit(client_order_id, request, send_blocked_by=send_blocked_by)
+        name = ClientOrderId(client_order_id.replace(" ", "-"))
+        sending = super().submit(name, request, send_blocked_by=send_blocked_by)
         return await self._remembered(
             [client_order_id], self._asked(sending, lambda report: [report])
         )
@@ -233,12 +331,18 @@ class StagedSpot(BinanceSpotVenue):
 
     async def open_orders(self, symbols: Collection[str] | None = None) -> Sequence[OrderReport]:
         told = await super().open_orders(self._symbols if symbols is None else symbols)
-        return sorted(told, key=lambda each: int(each.venue_order_id))
+        return sorted(told, key=lambda each: each.client_order_id)
 
     async def fills_since(
         self, since: datetime, symbols: Collection[str] | None = None
     ) -> Sequence[Fill]:
         return await super().fills_since(since, self._symbols if symbols is None else symbols)
+
+    async def account(self) -> VenueAccount:
+        return await self._asked(super().account())
+
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
+        return await self._asked(super().quotes(symbols))
 
     # At the venue
 
@@ -259,6 +363,7 @@ class StagedSpot(BinanceSpotVenue):
 
     def price(self, symbol: str, level: Decimal) -> None:
         venue, text = self.simulator.venue, str(level)
+        self._refilter()
         venue.quote(symbol, [(text, DEEP)], [(text, DEEP)])
         venue.print_trade(symbol, text)
 
@@ -281,9 +386,7 @@ class StagedSpot(BinanceSpotVenue):
         self.connected = anyio.Event()
         self.server.faults.set(gone, Fault(kind=Kind.DISCONNECT, path="/ws-api"))
         await self.server.settle()
-        with anyio.fail_after(PATIENCE):
-            while not self._parts.stream._lost:
-                await anyio.sleep(0.001)  # noqa: ASYNC110 - what is waited for is elsewhere
+        await until(lambda: self._parts.stream._lost)
 
     async def restore_stream(self) -> None:
         self.told = self.taken
@@ -302,6 +405,7 @@ class StagedSpot(BinanceSpotVenue):
         """A ban, as the venue tells it: with its end in the text, or without one."""
         self.server.faults.clear()
         self._parts.limits.gate.answered()
+        self._is_away = error is not None
         if error is None:
             return
         until = "" if error.until is None else f"; IP banned until {to_ms(error.until)}"
@@ -376,7 +480,15 @@ def market_of(instrument: Instrument) -> Symbol:
         rows.append({"filterType": "MAX_NUM_ORDERS", "maxNumOrders": instrument.max_orders})
     if instrument.max_stops is not None:
         rows.append({"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": instrument.max_stops})
-    return Symbol(instrument.symbol, instrument.base_asset, instrument.quote_asset, tuple(rows))
+    types = frozenset(OrderType) if instrument.order_types is None else instrument.order_types
+    return Symbol(
+        instrument.symbol,
+        instrument.base_asset,
+        instrument.quote_asset,
+        tuple(rows),
+        status=STATUSES[instrument.status],
+        order_types=("LIMIT_MAKER", *(TYPES[each] for each in OrderType if each in types)),
+    )
 
 
 @asynccontextmanager

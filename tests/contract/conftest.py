@@ -381,6 +381,14 @@ async def _spot(case: Case, *, fee_in_base: bool) -> AsyncIterator[Case]:
         yield replace(case, venue=venue, meet=meet, limiter=lambda: spot.held(venue))
 
 
+def _is(item: pytest.Item, venue: str, name: str) -> bool:
+    """*name*: a case at *venue*, all cases of one test there, or of one file."""
+    test, _, case = item.name.partition("[")
+    if case.rstrip("]").partition("-")[0] != venue:
+        return False
+    return name in {test, item.path.stem} or case == f"{venue}-{name}]"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what a venue's traits leave out, with the reason that a user would be told."""
     left_out = [(NAME, *each) for each in EXCLUDED.items()]
@@ -388,7 +396,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     unmet = {name for _, name, _ in left_out}
     for item in items:
         for venue, name, reason in left_out:
-            if item.name == f"{name}[{venue}]" or item.name.endswith(f"[{venue}-{name}]"):
+            if _is(item, venue, name):
                 item.add_marker(pytest.mark.skip(reason=f"{venue}: {reason}"))
                 unmet.discard(name)
     are_all = {item.path for item in items}.issuperset(Path(__file__).parent.glob("test_*.py"))

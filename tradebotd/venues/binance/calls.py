@@ -11,6 +11,7 @@ from tradebotd.domain.errors import VenueError
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.net.rate_limit import Priority
 from tradebotd.ports.venue import SendBlockedBy, not_blocked
+from tradebotd.storage.held import assert_no_connection_held
 from tradebotd.venues.binance.errors import Refusal
 from tradebotd.venues.binance.payload import Node
 
@@ -74,8 +75,10 @@ class Interface(Protocol):
         """Return the answer. A refusal raises what it means (`errors.error_of`)."""
         ...
 
-    def error_of(self, refusal: Refusal, order: ClientOrderId | None = None) -> VenueError:
-        """Return the exception of a *refusal* that the caller has looked at."""
+    def error_of(
+        self, refusal: Refusal, order: ClientOrderId | None = None, name: str | None = None
+    ) -> VenueError:
+        """Return the exception of a *refusal* that the caller has looked at, and has named."""
         ...
 
 
@@ -84,6 +87,7 @@ async def side_by_side(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
 
     Raises the first VenueError; the others are cancelled then. For questions alone.
     """
+    assert_no_connection_held("questions are asked side by side")  # each is a task of its own
     if len(asks) == 1:
         return [await asks[0]()]
     found: dict[int, T] = {}

@@ -154,10 +154,12 @@ def error_of(
     *,
     order: ClientOrderId | None = None,
     failed: Collection[str] = (),
+    name: str | None = None,
 ) -> VenueError:
     """Return the exception for *refusal*; *order*: the order that was sent or cancelled by it.
 
-    *now*: host time, to which `retry_after` is added.
+    *now*: host time, to which `retry_after` is added. *name*: what the reason begins with, where
+    the caller knows better than the venue's words tell.
     """
     match meaning_of(refusal, acts=order is not None, failed=failed):
         case Meaning.UNKNOWN if order is not None:
@@ -166,7 +168,7 @@ def error_of(
             # A 403 tells no end: the daemon asks again by one call after growing pauses.
             return VenueUnavailableError(str(refusal), ban_end(refusal, now), banned=True)
         case Meaning.REJECTED:
-            return OrderRejectedError(reason_of(refusal))
+            return OrderRejectedError(reason_of(refusal, name))
         case Meaning.AUTH:
             return OrderRejectedError(f"auth: {refusal}")
         case Meaning.UNKNOWN | Meaning.UNAVAILABLE | Meaning.TOO_MANY_ORDERS:
@@ -187,15 +189,15 @@ def ban_end(refusal: Refusal, now: datetime) -> datetime | None:
     return max(ends, default=None)
 
 
-def reason_of(refusal: Refusal) -> str:
+def reason_of(refusal: Refusal, name: str | None = None) -> str:
     """Return the venue's words behind the name that the daemon or an operator knows them by."""
-    name = _filter_of(refusal) or _BY_CODE.get(refusal.code or 0)
+    name = name or filter_of(refusal) or _BY_CODE.get(refusal.code or 0)
     if name is None or refusal.code == -2011:
         name = next((ours for theirs, ours in _WORDS if theirs in refusal.words), name)
     return str(refusal) if name is None else f"{name}: {refusal}"
 
 
-def _filter_of(refusal: Refusal) -> FilterName | None:
+def filter_of(refusal: Refusal) -> FilterName | None:
     """Return the filter that refused; a bound of LOT_SIZE is told like its step."""
     if refusal.code == _PRECISION:
         return FilterName.OFF_LOT if "quantity" in refusal.words.lower() else FilterName.OFF_TICK

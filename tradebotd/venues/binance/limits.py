@@ -7,7 +7,7 @@ The headers of each answer say what the venue has counted.
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from tradebotd.net.gate import Gate
@@ -34,6 +34,7 @@ class Limits:
         self.gate = gate
         self._host, self._account = host, account
         self._names: dict[str, set[str]] = {}  # by kind
+        self.ban_ends_at: datetime | None = None  # as the venue has told it last
         for name, limit in usual.items():
             self._set(name, limit)
 
@@ -79,6 +80,11 @@ class Limits:
             if name.startswith(ORDERS) and excess > 0:
                 self.gate.settle({full_name: excess}, {})
             self.gate.observe(full_name, used)
+
+    def ban(self, reason: str, until: datetime | None) -> None:
+        """Let nobody ask until then; None: the venue tells no end."""
+        self.ban_ends_at = until
+        self.gate.ban(reason, until)
 
     def hold_orders(self, retry_after: float | None) -> None:
         """S17: place no order for *retry_after* seconds: too many are unfilled (-1015)."""

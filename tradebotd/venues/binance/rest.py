@@ -110,8 +110,11 @@ class RestInterface:
         self._heed(refusal, acts=call.acts)
         return refusal
 
-    def error_of(self, refusal: Refusal, order: ClientOrderId | None = None) -> VenueError:
-        return error_of(refusal, self._host.now(), order=order, failed=self._failed)
+    def error_of(
+        self, refusal: Refusal, order: ClientOrderId | None = None, name: str | None = None
+    ) -> VenueError:
+        now = self._host.now()
+        return error_of(refusal, now, order=order, failed=self._failed, name=name)
 
     async def learn_time(self) -> None:
         """Ask for the venue's time; of several who want it one asks. Raises VenueError."""
@@ -163,9 +166,9 @@ class RestInterface:
                 succeeded = 200 <= answer.status < 300
                 turn.settle(self._limits.spent(call, succeeded=succeeded))
         except NotSentError as error:
-            raise VenueUnavailableError(
-                str(error), error.until if error.banned else None, banned=error.banned
-            ) from error
+            # An end of a ban is the one that the venue has told; the gate's own pauses are none.
+            until = self._limits.ban_ends_at if error.banned else None
+            raise VenueUnavailableError(str(error), until, banned=error.banned) from error
         except NoAnswerError as error:
             if order is not None:
                 log.warning("no answer to an order", order=order, error=str(error))
@@ -204,7 +207,7 @@ class RestInterface:
             self._time.doubt()
         match meaning_of(refusal, acts=acts, failed=self._failed):
             case Meaning.RATE_LIMITED:
-                self._limits.gate.ban(str(refusal), ban_end(refusal, self._host.now()))
+                self._limits.ban(str(refusal), ban_end(refusal, self._host.now()))
             case Meaning.TOO_MANY_ORDERS:
                 self._limits.hold_orders(refusal.retry_after)
             case _:

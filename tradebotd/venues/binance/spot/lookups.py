@@ -46,7 +46,7 @@ class OrderNames:
         self._numbers: dict[tuple[str, ClientOrderId], VenueOrderId] = {}
 
     def learn(self, symbol: str, report: OrderReport) -> None:
-        """Learn an order. It keeps the id that it was known by first, whatever a cancel made of it."""
+        """Learn an order, which keeps the id that it was known by first, not a cancel's."""
         key = (symbol, report.venue_order_id)
         name = self._names.setdefault(key, report.client_order_id)
         self._names.move_to_end(key)

@@ -111,7 +111,9 @@ class MarketData:
             if missing:
                 raise told.malformed(f"does not tell of {', '.join(sorted(missing))}")
             return {
-                symbol.symbol: instrument_of(symbol, found[market], ORDER_TYPES)
+                symbol.symbol: self._markets.learn(
+                    instrument_of(symbol, found[market], ORDER_TYPES)
+                )
                 for market, symbol in wanted.items()
             }
         if told.code != BAD_SYMBOL:
@@ -130,7 +132,7 @@ class MarketData:
         found = _by_market(told)
         if market not in found:
             raise told.malformed(f"does not tell of {market}")
-        return instrument_of(symbol, found[market], ORDER_TYPES)
+        return self._markets.learn(instrument_of(symbol, found[market], ORDER_TYPES))
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
         told = await side_by_side(

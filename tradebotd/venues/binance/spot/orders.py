@@ -51,7 +51,7 @@ TIMES: Final[Mapping[TimeInForce, str]] = {
 _TIMES_TOLD: Final[Mapping[str, TimeInForce]] = {word: ours for ours, word in TIMES.items()}
 WITH_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 STOPS: Final = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT})
-CLIENT_ID: Final = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
+CLIENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}", re.ASCII)
 
 # A cancel has an id of its own, by which the venue may know the order from then on: so it is made
 # of the order's.

@@ -13,10 +13,12 @@ from tradebotd.domain.order_type import CONDITIONAL
 from tradebotd.domain.side import Side
 from tradebotd.net.rate_limit import Priority
 from tradebotd.ports.venue import Replaced, SendBlockedBy
+from tradebotd.storage.held import assert_no_connection_held
 from tradebotd.venues.binance.calls import Interface
-from tradebotd.venues.binance.errors import CODES, Meaning, Refusal, reason_of
+from tradebotd.venues.binance.errors import CODES, Meaning, Refusal, filter_of, reason_of
 from tradebotd.venues.binance.markets import Markets
 from tradebotd.venues.binance.payload import Node
+from tradebotd.venues.binance.refusal_names import name_of
 from tradebotd.venues.binance.spot import paths
 from tradebotd.venues.binance.spot.lookups import OrderNames
 from tradebotd.venues.binance.spot.orders import (
@@ -44,25 +46,44 @@ class Trading:
     async def submit(
         self, client_order_id: ClientOrderId, request: OrderRequest, blocked: SendBlockedBy
     ) -> OrderReport:
+        assert_no_connection_held("an order is sent")
         params = order_params(client_order_id, request, self._markets.market(request.symbol))
         with answer_of(client_order_id):
-            told = await self._ask(
+            told = await self._answer(
                 paths.PLACE,
                 params,
                 order=client_order_id,
                 send_blocked_by=blocked,
                 priority=urgency(request),
             )
+            if isinstance(told, Refusal):
+                raise self._error_of(told, client_order_id, self._name(told, request))
             return self._learned(request.symbol, self._reader.placed(told))
 
     async def submit_linked(self, orders: Requests, blocked: SendBlockedBy) -> list[OrderReport]:
+        assert_no_connection_held("orders are sent")
         if not orders:
             raise OrderRejectedError("linked orders: there are none")
-        symbol, first = orders[0][1].symbol, orders[0][0]
-        params = pair_params(orders, self._markets.market(symbol))
+        first, request = orders[0]
+        params = pair_params(orders, self._markets.market(request.symbol))
         with answer_of(first):
-            told = await self._ask(paths.PLACE_PAIR, params, order=first, send_blocked_by=blocked)
-            return [self._learned(symbol, each) for each in self._reader.pair(told, orders)]
+            told = await self._answer(
+                paths.PLACE_PAIR,
+                params,
+                order=first,
+                send_blocked_by=blocked,
+                priority=urgency(request),
+            )
+            if isinstance(told, Refusal):
+                raise self._error_of(told, first, self._name(told, *(each for _, each in orders)))
+            reports = self._reader.pair(told, orders)
+            return [self._learned(request.symbol, each) for each in reports]
+
+    def _name(self, refusal: Refusal, *requests: OrderRequest) -> str | None:
+        """Return the rule that refuses one of *requests*; None where no filter did."""
+        named = [name_of(refusal, each, self._markets.instrument(each.symbol)) for each in requests]
+        told = filter_of(refusal)
+        return next((name for name in named if name is not told), told)
 
     async def replace(
         self,
@@ -77,6 +98,7 @@ class Trading:
         so the position is bare for no round trip, and where *old* cannot be cancelled nothing
         changes. The half that is dangerous, *old* gone and *new* refused, is told at once.
         """
+        assert_no_connection_held("an order is replaced")
         if old == new:  # the venue would take the id again, once the old order is cancelled
             raise OrderRejectedError(f"duplicate client order id: {new}")
         params = order_params(new, request, self._markets.market(request.symbol))
@@ -89,7 +111,7 @@ class Trading:
                 priority=urgency(request),
             )
             if isinstance(told, Refusal):
-                raise self._not_replaced(told, new)
+                raise self._not_replaced(told, new, request)
             return Replaced(
                 new=self._learned(
                     request.symbol, self._reader.placed(told.field("newOrderResponse"))
@@ -97,7 +119,9 @@ class Trading:
                 old=self._reader.cancelled(told.field("cancelResponse"), old),
             )
 
-    def _not_replaced(self, refusal: Refusal, new: ClientOrderId) -> Exception:
+    def _not_replaced(
+        self, refusal: Refusal, new: ClientOrderId, request: OrderRequest
+    ) -> Exception:
         """Return what the refusal of a replacement means. Raises MalformedAnswerError.
 
         S17, -2021 and -2022: by the code of each half. One of the new order that leaves its outcome
@@ -105,7 +129,7 @@ class Trading:
         """
         by_half = refusal.code in {DONE_BY_HALF, NOT_DONE} and refusal.status < 500
         if not by_half or refusal.told is None:
-            return self._error_of(refusal, new)
+            return self._error_of(refusal, new, self._name(refusal, request))
         halves = refusal.told.field("data")
         cancelled = _half(halves, "cancelResult", "cancelResponse", refusal)
         placed = _half(halves, "newOrderResult", "newOrderResponse", refusal)
@@ -114,7 +138,8 @@ class Trading:
         if placed is not None:
             if CODES.get(placed.code or 0, Meaning.UNKNOWN) is Meaning.UNKNOWN:
                 return OutcomeUnknownError(new)
-            return OrderRejectedError(f"{reason_of(placed)} (the order before it is cancelled)")
+            reason = reason_of(placed, self._name(placed, request))
+            return OrderRejectedError(f"{reason} (the order before it is cancelled)")
         return OrderRejectedError(reason_of(cancelled or refusal))
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:

@@ -31,6 +31,7 @@ from tradebotd.ports.venue import (
     VenueClock,
     VenueTraits,
 )
+from tradebotd.storage.held import assert_no_connection_held
 from tradebotd.venues.binance.permissions import key_refusals, key_warnings
 from tradebotd.venues.binance.spot.parts import Parts
 
@@ -155,6 +156,7 @@ class BinanceSpotVenue:
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:  # noqa: ARG002
         """Return nothing: spot pays no funding."""
+        assert_no_connection_held("payments are asked for")
         return []
 
     async def transfers_since(self, since: datetime) -> Sequence[Transfer]:
