@@ -362,8 +362,11 @@ class StagedSpot(BinanceSpotVenue):
         await self.settled()
 
     def price(self, symbol: str, level: Decimal) -> None:
+        """A market that is halted has no prices."""
         venue, text = self.simulator.venue, str(level)
         self._refilter()
+        if venue.markets[symbol].symbol.status != "TRADING":
+            return
         venue.quote(symbol, [(text, DEEP)], [(text, DEEP)])
         venue.print_trade(symbol, text)
 

@@ -8,7 +8,6 @@ for live money unless the file says that this is wanted.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from tradebotd.venues.binance.payload import Node
 
@@ -24,12 +23,6 @@ NOT_OF_USE: Final = {
     "enableFixApiTrade": "trade by FIX",
     "enablePortfolioMarginTrading": "trade on portfolio margin",
 }
-LIVE_HOSTS: Final = ("binance.com", "binance.vision")
-TEST_HOSTS: Final = (
-    *("testnet.binance.vision", "demo-api.binance.com", "demo-ws-api.binance.com"),
-    *("demo-stream.binance.com", "testnet.binancefuture.com", "binancefuture.com"),
-    *("demo-fapi.binance.com", "demo-fstream.binance.com", "testnet.binance.com"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +72,3 @@ def key_warnings(key: Permissions, *, allow_unrestricted: bool) -> Iterator[str]
         yield "the API key works from any address (allow_unrestricted_key)"
     if key.not_of_use:
         yield f"the API key may also {' and '.join(key.not_of_use)}, which is not needed"
-
-
-def url_problem(url: str, *, live: bool) -> str | None:
-    """S12, S13: return why *url* does not fit `live`; None where it does.
-
-    A host that is not the vendor's (a simulator, a proxy) is not live.
-    """
-    host = (urlsplit(url).hostname or "").lower()
-    is_test = any(host == each or host.endswith(f".{each}") for each in TEST_HOSTS)
-    is_vendor = any(host == each or host.endswith(f".{each}") for each in LIVE_HOSTS)
-    if live and (is_test or not is_vendor):
-        return f"live = true, but {host or url!r} is no live address of Binance"
-    if not live and is_vendor and not is_test:
-        return f"{host} is live: real money; say live = true, or use a test address"
-    return None

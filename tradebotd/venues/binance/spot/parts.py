@@ -105,6 +105,20 @@ class Parts:
     async def server_time(self) -> datetime:
         return answers.server_time(await self.interface.ask_time())
 
+    async def clock_problem(self, most: timedelta) -> str | None:
+        """Return how far this machine's clock is off, where that is more than *most* for certain.
+
+        The venue has read its own between the question and the answer.
+        """
+        asked = self._host.now()
+        told, answered = await self.server_time(), self._host.now()
+        before, behind = told - asked, told - answered
+        if behind <= most and before >= -most:
+            return None
+        ahead, seconds = behind > most, abs((before + behind).total_seconds()) / 2
+        way = "behind" if ahead else "ahead of"
+        return f"this machine's clock is {seconds:.1f} s {way} the venue's; have it set by NTP"
+
     async def close(self) -> None:
         for each in self._clients:
             await each.close()

@@ -81,12 +81,19 @@ class BinanceSpotVenue:
     """
 
     def __init__(
-        self, parts: Parts, traits: VenueTraits, *, live: bool, allow_unrestricted_key: bool
+        self,
+        parts: Parts,
+        traits: VenueTraits,
+        *,
+        live: bool,
+        allow_unrestricted_key: bool,
+        max_clock_offset: timedelta = timedelta(seconds=1),
     ) -> None:
         self.name: VenueName = parts.venue
         self.traits = traits
         self._parts = parts
         self._live, self._allow_unrestricted = live, allow_unrestricted_key
+        self._max_clock_offset = max_clock_offset
 
     async def run(self) -> None:
         """Keep the user stream. Cancelled at the end, it closes all connections; failed, none: then
@@ -103,13 +110,15 @@ class BinanceSpotVenue:
         self._parts.stream.listen(listener, on_stream)
 
     async def vet_key(self) -> KeyVerdict:
-        """Ask what the key may do. Where there is no wallet, nothing can be asked."""
+        """Ask for the time, and live what the key may do: a rehearsal has no wallet to ask."""
+        clock = await self._parts.clock_problem(self._max_clock_offset)
+        refusals = () if clock is None else (clock,)
         if not self._live:
-            return KeyVerdict()
-        rights = await self._parts.wallet.permissions()
+            return KeyVerdict(refusals=refusals)
+        rights, open_ = await self._parts.wallet.permissions(), self._allow_unrestricted
         return KeyVerdict(
-            refusals=tuple(key_refusals(rights, allow_unrestricted=self._allow_unrestricted)),
-            warnings=tuple(key_warnings(rights, allow_unrestricted=self._allow_unrestricted)),
+            refusals=(*refusals, *key_refusals(rights, allow_unrestricted=open_)),
+            warnings=tuple(key_warnings(rights, allow_unrestricted=open_)),
         )
 
     async def submit(
