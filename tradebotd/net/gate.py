@@ -4,6 +4,7 @@ The windows are counted in `rate_limit`, a ban is kept as `domain.venue_ban` kee
 wait for their turn, protective ones first, and never for longer than they said.
 """
 
+from bisect import insort
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -86,6 +87,8 @@ class Gate:
 
     def check_ban(self, *, acts: bool = False, probe: Probe | None = None) -> None:
         """Raise NotSentError while the venue must not be asked; its own *probe* goes on."""
+        if self._bans.ban(self._name) is None:
+            return
         now = self._host.now()
         ban = self._bans.holds(self._name, now, acts=acts)
         is_own = ban is not None and probe is not None and ban.probe is probe and now >= ban.until
@@ -116,13 +119,16 @@ class Gate:
         self.limits.observe(name, used, self._host.monotonic(), resets_in)
 
     async def _pass(self, costs: Costs, priority: Priority, wait: float, *, acts: bool) -> None:
+        now = self._host.monotonic()
+        if not self._queue and not self.limits.full(costs, priority, now):
+            self.limits.spend(costs, now)
+            return
         if len(self._queue) >= MOST_WAITING:
             raise NotSentError(f"{self.venue}: {MOST_WAITING} requests wait already")
-        deadline = self._host.monotonic() + wait
+        deadline = now + wait
         self._count += 1
         waiting = _Waiting(priority, self._count, costs)
-        self._queue.append(waiting)
-        self._queue.sort(key=lambda each: (each.priority, each.number))
+        insort(self._queue, waiting, key=lambda each: (each.priority, each.number))
         try:
             self._let_pass()
             while not waiting.passed:
@@ -161,8 +167,9 @@ class Gate:
         now = self._host.monotonic()
         kept: set[str] = set()
         for each in list(self._queue):
-            full = self.limits.full(each.costs, each.priority, now)
-            if full or kept.intersection(each.costs):
+            if not kept.isdisjoint(each.costs):
+                continue
+            if full := self.limits.full(each.costs, each.priority, now):
                 kept |= full
                 continue
             self.limits.spend(each.costs, now)

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import anyio
 
 from tradebotd.net.allow_list import AllowList
+from tradebotd.net.answers import Source
 from tradebotd.net.dialling import Origin, dial, origin_of
 from tradebotd.net.errors import NoAnswerError, NotSentError
 from tradebotd.net.http_wire import Answer, HttpWire
@@ -127,7 +128,14 @@ class HttpClient:
         except NotSentError as error:
             raise NotSentError(self._told(method, path, error)) from error
         except NoAnswerError as error:
-            raise NoAnswerError(self._told(method, path, error), error.status) from error
+            head = "" if error.status is None else f" (its head said {error.status})"
+            text = f"{self._told(method, path, error)}{head}"
+            raise NoAnswerError(text, error.status) from error
+
+    def source(self, method: str, path: str, answer: Answer) -> Source:
+        """Return *answer* as `answers` reads it, with its place in the texts of errors."""
+        told = f"{self.venue}: {method} {path}"
+        return Source(told, answer.body, answer.status, self.redact)
 
     async def _request(
         self,
@@ -137,11 +145,7 @@ class HttpClient:
         sign_now: SignNow | None,
         bounds: Timeouts,
     ) -> Answer:
-        try:
-            with anyio.fail_after(bounds.pool):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise NotSentError(f"no connection was free for {bounds.pool:g} s") from error
+        await self._acquire(bounds.pool)
         try:
             wire = await self._wire(bounds)
             try:
@@ -154,6 +158,16 @@ class HttpClient:
                     await wire.close()
         finally:
             self._free.release()
+
+    async def _acquire(self, seconds: float) -> None:
+        try:
+            self._free.acquire_nowait()
+        except anyio.WouldBlock:
+            try:
+                with anyio.fail_after(seconds):
+                    await self._free.acquire()
+            except TimeoutError as error:
+                raise NotSentError(f"no connection was free for {seconds:g} s") from error
 
     async def _wire(self, bounds: Timeouts) -> HttpWire:
         """An idle connection that is still whole, the youngest first, or a new one."""

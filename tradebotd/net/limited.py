@@ -62,20 +62,28 @@ class LimitedClient:
         async with self.gate.turn(
             call.costs, call.priority, wait=call.wait, acts=call.acts
         ) as turn:
+            signed = False
 
             def sign(unsigned: Unsigned) -> Unsigned:
+                nonlocal signed
                 turn.check()
-                return unsigned if sign_now is None else sign_now(unsigned)
+                leaving = unsigned if sign_now is None else sign_now(unsigned)
+                signed = True
+                return leaving
 
-            answer = await self.client.request(
-                method,
-                path,
-                query=query,
-                body=body,
-                headers=headers,
-                sign_now=sign,
-                timeouts=timeouts,
-            )
+            try:
+                answer = await self.client.request(
+                    method,
+                    path,
+                    query=query,
+                    body=body,
+                    headers=headers,
+                    sign_now=sign,
+                    timeouts=timeouts,
+                )
+            finally:
+                if not signed:
+                    turn.settle({})  # whatever stood in its way: it has not left
             self._take_note(answer, turn)
             return answer
 
@@ -87,10 +95,10 @@ def retry_after(answer: Answer, now: datetime) -> datetime | None:
         until = now + timedelta(seconds=int(told))
     else:
         try:
-            until = parsedate_to_datetime(told)
-        except ValueError:
+            date = parsedate_to_datetime(told)
+            until = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+        except (ValueError, OverflowError):  # no date, or one at the end of all years
             return None
-        until = until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)
     return until if now < until <= now + LONGEST else None
 
 

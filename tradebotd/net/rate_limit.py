@@ -53,7 +53,7 @@ class Window:
 
     def own(self, now: float) -> int:
         """What we have spent within the window that ends now."""
-        while self._spent and self._spent[0][0] <= now - self.seconds:
+        while self._spent and self._spent[0][0] + self.seconds <= now:
             self._sum -= self._spent.popleft()[1]
         return self._sum
 
