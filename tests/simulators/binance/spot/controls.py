@@ -21,7 +21,7 @@ def controls_of(venue: Venue) -> dict[str, Control]:
     quote {symbol, bids, asks}; print {symbol, price, quantity}; reference {symbol, price};
     status {symbol, status}; filter {symbol, row}; rule {symbol, row}; slow {to_gateway_ms,
     to_engine_ms}; ban {address, until_ms}; exchange_cancel {symbol}; balances {account};
-    orders {account}; totals {}.
+    orders {account}; totals {}; stale_depth {symbol, times}.
     """
     return {
         word: _awaited(venue, act)
@@ -43,6 +43,7 @@ def controls_of(venue: Venue) -> dict[str, Control]:
             ("slow", _slow),
             ("ban", lambda v, t: v.limits.ban(t["address"], t["until_ms"])),
             ("exchange_cancel", lambda v, t: v.cancel_by_exchange(t["symbol"])),
+            ("stale_depth", lambda v, t: v.markets[t["symbol"]].keep_snapshot(t["times"])),
             ("balances", _balances),
             ("orders", _orders),
             ("totals", lambda v, _: {a: shown(n) for a, n in v.ledger.totals().items()}),

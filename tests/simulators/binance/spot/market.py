@@ -60,6 +60,7 @@ class Market:
     update_id: int = 1000
     next_trade: int = 1
     next_order: int = 1
+    _stale: list[dict[str, Any]] = field(default_factory=list)
     _shown: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = field(
         default_factory=lambda: ({}, {})
     )
@@ -151,7 +152,14 @@ class Market:
         self._shown = now
         return {"U": first, "u": self.update_id, "b": changed[0], "a": changed[1]}
 
+    def keep_snapshot(self, times: int) -> None:
+        """Let the next *times* snapshots be today's book, however it moves on (S15: a late cache)."""
+        self._stale = [self.depth(5000)] * times
+
     def depth(self, limit: int) -> dict[str, Any]:
+        if self._stale:
+            stale = self._stale.pop()
+            return stale | {side: stale[side][:limit] for side in ("bids", "asks")}
         return {
             "lastUpdateId": self.update_id,
             "bids": printed(self.levels(bids=True)[:limit]),
@@ -180,13 +188,13 @@ class Market:
 
     def average(self, minutes: int, now_ms: int) -> Decimal:
         """Compute the volume weighted price of the last *minutes*; the last price where none is."""
-        since = now_ms - minutes * 60_000
-        recent = [trade for trade in self.trades if trade.time_ms >= since] if minutes else []
-        volume = sum((trade.quantity for trade in recent), ZERO)
-        if not volume:
-            return self.last
-        paid = sum((trade.price * trade.quantity for trade in recent), ZERO)
-        return truncated(paid / volume)
+        since, volume, paid = now_ms - minutes * 60_000, ZERO, ZERO
+        for trade in reversed(self.trades):
+            if trade.time_ms < since or not minutes:
+                break
+            volume += trade.quantity
+            paid += trade.price * trade.quantity
+        return truncated(paid / volume) if volume else self.last
 
     def filter_price(self, minutes: int, now_ms: int) -> Decimal:
         """S10: the reference price, if there is one, serves every filter that needs a price."""

@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.simulators.binance.connections import Attempts
+from tests.simulators.binance.errors import VenueError
 from tests.simulators.binance.outbox import Inflow, Outbox
 from tests.simulators.binance.spot.feed import Feed
 from tests.simulators.binance.spot.units import event_in_microseconds
@@ -96,11 +98,16 @@ class MarketStreams:
 
     feed: Feed
     sockets: Streams
+    attempts: Attempts
     open: list[Listener] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve `/ws`, `/ws/NAME/NAME…` and `/stream?streams=NAME/NAME…` until the connection ends."""
         now_ms = self.feed.venue.now_ms
+        try:
+            self.attempts.connect(request.remote or "")
+        except VenueError as error:
+            return web.json_response(error.body(), status=error.status, headers=error.headers)
         stream = await self.sockets.accept(request)
         combined = request.path.startswith("/stream")
         unit = request.query.get("timeUnit", "").upper()

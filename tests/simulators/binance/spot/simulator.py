@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.simulators.binance.connections import Attempts
 from tests.simulators.binance.errors import VenueError, engine_refusal, refusal
 from tests.simulators.binance.spot.controls import controls_of
 from tests.simulators.binance.spot.feed import Feed
@@ -43,8 +44,9 @@ class SpotSimulator:
         self.venue = Venue(scene.clock, self._symbols)
         self._gateway = Gateway(self.venue)
         self._feed = Feed(self.venue)
-        self.streams = MarketStreams(self._feed, scene.streams)
-        self.socket_api = WebSocketApi(self._gateway, scene)
+        attempts = Attempts(self.venue.now_ms)
+        self.streams = MarketStreams(self._feed, scene.streams, attempts)
+        self.socket_api = WebSocketApi(self._gateway, scene, attempts)
         scene.operation_of = operation_of
         scene.not_found = _not_found
         scene.controls |= controls_of(self.venue) | {

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.simulators.binance.connections import Attempts
 from tests.simulators.binance.errors import VenueError, refusal
 from tests.simulators.binance.limits import ORDERS
 from tests.simulators.binance.outbox import Outbox
@@ -191,6 +192,7 @@ class WebSocketApi:
 
     gateway: Gateway
     scene: Scene
+    attempts: Attempts
     open: list[Session] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -199,6 +201,7 @@ class WebSocketApi:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         venue, address = self.gateway.venue, request.remote or ""
         try:
+            self.attempts.connect(address)
             venue.limits.arrive(address, CONNECTING_WEIGHT)
         except VenueError as error:
             return web.json_response(error.body(), status=error.status, headers=error.headers)

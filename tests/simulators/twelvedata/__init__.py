@@ -1,0 +1,1 @@
+"""Twelve Data on the loopback: REST and the price stream. Shares no code with the daemon."""
