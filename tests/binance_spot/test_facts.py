@@ -28,6 +28,7 @@ from tradebotd.venues.binance.spot.parts import USUAL_LIMITS
 
 BUY, SELL = Side.BUY, Side.SELL
 STOP, LIMIT, TAKE = OrderType.STOP_MARKET, OrderType.LIMIT, OrderType.TAKE_PROFIT_MARKET
+NONE = "there is no such window"
 WEIGHT, ORDERS = "REQUEST_WEIGHT_1M", "ORDERS_10S spot"
 
 
@@ -55,10 +56,10 @@ async def test_the_limits_are_those_of_exchange_info() -> None:
     assert USUAL_LIMITS["RAW_REQUESTS_5M"] == 300_000
     async with scene() as spot:
         limits = spot.parts.limits.gate.limits
-        assert (limits.window(ORDERS) or pytest.fail()).limit == 50
+        assert (limits.window(ORDERS) or pytest.fail(NONE)).limit == 50
         await spot.venue.instruments([BTC])
-        assert (limits.window(ORDERS) or pytest.fail()).limit == 100
-        raw = limits.window("RAW_REQUESTS_5M") or pytest.fail()
+        assert (limits.window(ORDERS) or pytest.fail(NONE)).limit == 100
+        raw = limits.window("RAW_REQUESTS_5M") or pytest.fail(NONE)
         assert (raw.limit, raw.seconds) == (300_000, 300.0)
 
 
@@ -101,7 +102,7 @@ async def test_an_expiry_at_once_is_told_by_the_answer() -> None:
 async def test_a_stop_that_would_trigger_is_refused_at_once() -> None:
     """S4: the answer to a placement is the whole truth about it."""
     async with scene() as spot:
-        with pytest.raises(OrderRejectedError, match="^would trigger immediately"):
+        with pytest.raises(OrderRejectedError, match=r"^would trigger immediately"):
             await spot.venue.submit(
                 named("tb1"), order(SELL, "0.1", STOP, "61000"), send_blocked_by=not_blocked
             )
@@ -142,8 +143,8 @@ async def test_the_count_of_stops_that_may_rest_is_told_and_refused_by_name() ->
         for number in range(5):
             stop = order(SELL, "0.1", STOP, f"{50000 + number}")
             await spot.venue.submit(named(f"tb{number}"), stop, send_blocked_by=not_blocked)
-        with pytest.raises(OrderRejectedError, match="^too_many_stop_orders"):
-            stop = order(SELL, "0.1", STOP, "49000")
+        stop = order(SELL, "0.1", STOP, "49000")
+        with pytest.raises(OrderRejectedError, match=r"^too_many_stop_orders"):
             await spot.venue.submit(named("tb9"), stop, send_blocked_by=not_blocked)
 
 
@@ -170,7 +171,7 @@ async def test_a_symbol_may_let_orders_be_cancelled_only(word: str, status: Symb
         told = await spot.venue.instruments([BTC, ETH])
         assert told[BTC.symbol].status is status
         assert told[ETH.symbol].status is SymbolStatus.TRADING
-        with pytest.raises(OrderRejectedError, match="^symbol_not_trading"):
+        with pytest.raises(OrderRejectedError, match=r"^symbol_not_trading"):
             await spot.venue.submit(named("tb1"), order(BUY, "0.1"), send_blocked_by=not_blocked)
 
 
@@ -189,7 +190,7 @@ async def test_a_replacement_that_cannot_be_done_leaves_the_old_order() -> None:
     """S17, -2022: where there is nothing to cancel, nothing is placed."""
     async with scene() as spot:
         stop = order(SELL, "0.5", STOP, "59000")
-        with pytest.raises(OrderRejectedError, match="^nothing to cancel"):
+        with pytest.raises(OrderRejectedError, match=r"^nothing to cancel"):
             await spot.venue.replace(
                 BTC.symbol, named("tb1"), named("tb2"), stop, send_blocked_by=not_blocked
             )
