@@ -146,6 +146,7 @@ async def test_an_order_that_the_query_forgets_is_found_elsewhere() -> None:
         await spot.venue.submit(named("tb1"), SENDS["stop"], send_blocked_by=not_blocked)
         await spot.venue.submit(named("tb2"), SENDS["market"], send_blocked_by=not_blocked)
         spot.parts.lookups._names = lookups.OrderNames()  # as after a restart
+        found = None
         for name, places in (("tb1", 2), ("tb2", 4)):
             spot.server.faults.set(
                 Fault(kind=Kind.FALSE_NOT_FOUND, method="GET", path="/api/v3/order", times=2)
@@ -155,6 +156,7 @@ async def test_an_order_that_the_query_forgets_is_found_elsewhere() -> None:
             assert found.report.client_order_id == name
             assert len(found.endpoints) == places
             spot.server.faults.clear()
+        assert found is not None
         assert found.report is not None
         assert sum(fill.quantity for fill in found.report.fills) == Decimal("0.1")
 
