@@ -235,12 +235,14 @@ ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
 
 
 async def lives(connection: Connection, first: int, last: int) -> None:
+    await connection.execute("SET statement_timeout = '60s'")  # years in one statement
     for statement in HISTORY:
         await connection.execute(statement, first, last, NOON)
     await connection.execute(
         f"VACUUM FULL {SUMS}"
     )  # a long history in one moment leaves holes there
     await connection.execute("VACUUM ANALYZE")
+    await connection.execute("RESET statement_timeout")
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
