@@ -20,10 +20,12 @@ from benchmarks import (  # noqa: E402
     b5_job_start,
     b6_replay,
     b7_start,
+    b10_requests,
     b13_entries,
     b14_trailing,
     b15_history,
     counts,
+    net_stack,
     report,
 )
 from benchmarks.cluster import Cluster, private_cluster  # noqa: E402
@@ -39,10 +41,12 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "B5": b5_job_start.measure,
     "B6": b6_replay.measure,
     "B7": b7_start.measure,
+    "B10": b10_requests.measure,
     "B13": b13_entries.measure,
     "B14": b14_trailing.measure,
     "B15": b15_history.measure,
     "COUNTS": counts.measure,
+    "NET": net_stack.measure,
 }
 
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import uvloop
 
-WARM, ALONE, IN_FLIGHT, CALLERS = 100, 1_500, 3_000, 20
+WARM, ALONE, IN_FLIGHT, CALLERS = 100, 800, 1_600, 20
 MESSAGES_A_SECOND: Final = 2_000
-LISTEN_SECONDS: Final = 3.0
+LISTEN_SECONDS: Final = 2.0
 BODY: Final = (
     b"symbol=BTCUSDT&side=SELL&type=LIMIT&quantity=0.010&price=61900.00&signature="
     b"c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"

@@ -5,6 +5,7 @@ without secrets. Numbers come as text, and become Decimal; where a venue sends a
 shortest exact text is taken.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -17,6 +18,7 @@ from tradebotd.net.redaction import Redactor
 
 SHOWN: Final = 200  # characters
 DIGITS: Final = 40  # of a number; no venue has more, and arithmetic would not end
+_INTEGER: Final = re.compile(rf"-?[0-9]{{1,{DIGITS}}}")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_MS: Final = 253_402_300_799_999  # the last millisecond of the year 9999
 
@@ -36,12 +38,16 @@ class Source:
         self._status = status
         self._redact = redact
 
-    def misshapen(self, what: str) -> MisshapenError:
+    def told(self, what: str) -> str:
+        """One line: place, status, *what* is to be said of the answer, and how it begins."""
         status = "" if self._status is None else f" with status {self._status}"
         shown = self._raw[: SHOWN * 4].decode(errors="replace")
         text = self._redact(f"{self._told}: answered{status}, {what}: {shown!s}")
         limit = len(self._redact(f"{self._told}: answered{status}, {what}: ")) + SHOWN
-        return MisshapenError(" ".join(text[:limit].split()), self._status)
+        return " ".join(text[:limit].split())
+
+    def misshapen(self, what: str) -> MisshapenError:
+        return MisshapenError(self.told(what), self._status)
 
     def json(self) -> "Value":
         """Parse the answer. Raises MisshapenError."""
@@ -102,7 +108,7 @@ class Value:
     def integer(self) -> int:
         """An integer, or the text of one."""
         raw = self.raw
-        if isinstance(raw, str) and len(raw) <= DIGITS and raw.lstrip("-").isdecimal():
+        if isinstance(raw, str) and _INTEGER.fullmatch(raw):
             return int(raw)
         if not isinstance(raw, int) or isinstance(raw, bool):
             raise self._wrong("is no integer")

@@ -4,6 +4,7 @@ The windows are counted in `rate_limit`, a ban is kept as `domain.venue_ban` kee
 wait for their turn, protective ones first, and never for longer than they said.
 """
 
+from bisect import insort
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import anyio
 
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.ids import VenueName
-from tradebotd.domain.venue_ban import VenueBans
+from tradebotd.domain.venue_ban import Probe, VenueBans
 from tradebotd.net.errors import NotSentError
 from tradebotd.net.rate_limit import Costs, Priority, RateLimit
 from tradebotd.ports.clock import HostClock
@@ -34,18 +35,19 @@ class _Waiting:
 class Turn:
     """Right to send one request, with what it is counted as until the venue says otherwise."""
 
-    def __init__(self, gate: "Gate", costs: Costs, *, acts: bool) -> None:
-        self._gate = gate
-        self._acts = acts
+    def __init__(self, gate: "Gate", costs: Costs, probe: Probe | None, *, acts: bool) -> None:
+        self.gate = gate
         self.costs = costs
+        self._probe = probe
+        self._acts = acts
 
     def check(self) -> None:
         """Raise NotSentError where a ban has come meanwhile: to be called when signing."""
-        self._gate.check_ban(acts=self._acts)
+        self.gate.check_ban(acts=self._acts, probe=self._probe)
 
     def settle(self, costs: Costs) -> None:
         """Say what the request was counted as in truth: nothing, where it succeeded for free."""
-        self._gate.settle(self.costs, costs)
+        self.gate.settle(self.costs, costs)
         self.costs = costs
 
 
@@ -73,8 +75,8 @@ class Gate:
         """
         self.check_ban(acts=acts)
         await self._pass(costs, priority, wait, acts=acts)
-        turn = Turn(self, costs, acts=acts)
         probe = self._bans.begin(self._name, self._host.now())
+        turn = Turn(self, costs, probe, acts=acts)
         try:
             yield turn
         except NotSentError:
@@ -83,10 +85,14 @@ class Gate:
         finally:
             self._bans.end(self._name, probe)
 
-    def check_ban(self, *, acts: bool = False) -> None:
-        """Raise NotSentError while the venue must not be asked."""
-        ban = self._bans.holds(self._name, self._host.now(), acts=acts)
-        if ban is not None:
+    def check_ban(self, *, acts: bool = False, probe: Probe | None = None) -> None:
+        """Raise NotSentError while the venue must not be asked; its own *probe* goes on."""
+        if self._bans.ban(self._name) is None:
+            return
+        now = self._host.now()
+        ban = self._bans.holds(self._name, now, acts=acts)
+        is_own = ban is not None and probe is not None and ban.probe is probe and now >= ban.until
+        if ban is not None and not is_own:
             raise NotSentError(f"{self.venue}: {ban}", ban.ends_at or ban.until, banned=True)
 
     def ban(self, reason: str, until: datetime | None = None) -> None:
@@ -113,13 +119,16 @@ class Gate:
         self.limits.observe(name, used, self._host.monotonic(), resets_in)
 
     async def _pass(self, costs: Costs, priority: Priority, wait: float, *, acts: bool) -> None:
+        now = self._host.monotonic()
+        if not self._queue and not self.limits.full(costs, priority, now):
+            self.limits.spend(costs, now)
+            return
         if len(self._queue) >= MOST_WAITING:
             raise NotSentError(f"{self.venue}: {MOST_WAITING} requests wait already")
-        deadline = self._host.monotonic() + wait
+        deadline = now + wait
         self._count += 1
         waiting = _Waiting(priority, self._count, costs)
-        self._queue.append(waiting)
-        self._queue.sort(key=lambda each: (each.priority, each.number))
+        insort(self._queue, waiting, key=lambda each: (each.priority, each.number))
         try:
             self._let_pass()
             while not waiting.passed:
@@ -158,8 +167,9 @@ class Gate:
         now = self._host.monotonic()
         kept: set[str] = set()
         for each in list(self._queue):
-            full = self.limits.full(each.costs, each.priority, now)
-            if full or kept.intersection(each.costs):
+            if not kept.isdisjoint(each.costs):
+                continue
+            if full := self.limits.full(each.costs, each.priority, now):
                 kept |= full
                 continue
             self.limits.spend(each.costs, now)

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import anyio
 
 from tradebotd.net.allow_list import AllowList
+from tradebotd.net.answers import Source
 from tradebotd.net.dialling import Origin, dial, origin_of
 from tradebotd.net.errors import NoAnswerError, NotSentError
 from tradebotd.net.http_wire import Answer, HttpWire
@@ -127,7 +128,14 @@ class HttpClient:
         except NotSentError as error:
             raise NotSentError(self._told(method, path, error)) from error
         except NoAnswerError as error:
-            raise NoAnswerError(self._told(method, path, error), error.status) from error
+            head = "" if error.status is None else f" (its head said {error.status})"
+            text = f"{self._told(method, path, error)}{head}"
+            raise NoAnswerError(text, error.status) from error
+
+    def source(self, method: str, path: str, answer: Answer) -> Source:
+        """Return *answer* as `answers` reads it, with its place in the texts of errors."""
+        told = f"{self.venue}: {method} {path}"
+        return Source(told, answer.body, answer.status, self.redact)
 
     async def _request(
         self,

@@ -18,6 +18,7 @@ from tradebotd.net.errors import NoAnswerError, NotSentError
 HEAD_BYTES: Final = 64 * 1024  # of a status line and all headers
 INTERIM_ANSWERS: Final = 8  # 1xx, before the true one
 CHUNK_BYTES: Final = 64 * 1024
+WITHOUT_BODY: Final = frozenset({204, 304})
 GZIP: Final = 16 + zlib.MAX_WBITS
 _BROKEN: Final = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
 
@@ -92,6 +93,9 @@ class HttpWire:
         coding = headers.get("content-encoding", "identity")
         if coding not in {"identity", "gzip"}:
             raise NoAnswerError(f"the answer is packed as {coding[:20]!r}", status)
+        told = "content-length" in headers or "chunked" in headers.get("transfer-encoding", "")
+        if not told and status not in WITHOUT_BODY:
+            raise NoAnswerError("the answer does not tell where it ends", status)
         raw, size = [], 0
         while isinstance(event := await self._next(), h11.Data):
             size += len(event.data)
@@ -108,11 +112,13 @@ class HttpWire:
                 try:
                     self._h11.receive_data(await self._stream.receive(CHUNK_BYTES))
                 except anyio.EndOfStream:
+                    if self._h11.their_state is h11.SEND_RESPONSE:
+                        raise NoAnswerError("the connection was closed before an answer") from None
                     self._h11.receive_data(b"")
                 continue
             if isinstance(event, h11.Event) and not isinstance(event, h11.ConnectionClosed):
                 return event
-            raise NoAnswerError("the connection was closed before an answer")
+            raise NoAnswerError("something else came than an answer")
 
     async def close(self) -> None:
         """Close at once, without a farewell; also where the caller is being cancelled."""

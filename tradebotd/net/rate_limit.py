@@ -42,8 +42,9 @@ class Window:
     reserve: float = RESERVE
     _spent: deque[tuple[float, int]] = field(default_factory=deque)
     _sum: int = 0
+    _told: int = 0  # used by everybody, as the last answer had it, and what we spent after it
+    _told_until: float = -math.inf  # when the venue's window has certainly ended
     _others: int = 0
-    _others_until: float = -math.inf
 
     def cap(self, priority: Priority) -> int:
         """So much may be spent when a call of *priority* has passed; one at least."""
@@ -52,46 +53,48 @@ class Window:
 
     def own(self, now: float) -> int:
         """What we have spent within the window that ends now."""
-        while self._spent and self._spent[0][0] <= now - self.seconds:
+        while self._spent and self._spent[0][0] + self.seconds <= now:
             self._sum -= self._spent.popleft()[1]
         return self._sum
 
     def others(self, now: float) -> int:
         """What others have certainly spent, by the last answer that told."""
-        return self._others if now < self._others_until else 0
+        return self._others if now < self._told_until else 0
 
     def free_at(self, cost: int, priority: Priority, now: float) -> float:
         """The first instant at which *cost* fits, if nothing else is spent, or NEVER."""
-        cap = self.cap(priority)
-        if cost > cap:
-            return NEVER
-        excess = self.own(now) + self.others(now) + cost - cap
-        if excess <= 0 or cost == 0:
+        if cost == 0:
             return now
-        ends = [(at + self.seconds, weight) for at, weight in self._spent]
-        if self.others(now):
-            ends.append((self._others_until, self._others))
-        for at, weight in sorted(ends):
-            excess -= weight
+        room = self.cap(priority) - cost
+        if room < 0:
+            return NEVER
+        told_over = now < self._told_until and self._told > room
+        earliest = self._told_until if told_over else now
+        excess = self.own(now) - room
+        for at, weight in self._spent:
             if excess <= 0:
-                return at
-        return NEVER
+                break
+            excess -= weight
+            earliest = max(earliest, at + self.seconds)
+        return earliest
 
     def spend(self, cost: int, now: float) -> None:
         if cost == 0:
             return
-        grain = self.seconds / BUCKETS
-        if self._spent and now - self._spent[-1][0] < grain and len(self._spent) >= BUCKETS:
-            _, before = self._spent.pop()  # counted until the later of both is over
-            self._spent.append((now, before + cost))
+        self.own(now)
+        if self._spent and len(self._spent) >= BUCKETS and self._is_close(now):
+            cost_before = self._spent.pop()[1]  # both are counted until the later one is over
+            self._spent.append((now, cost_before + cost))
         else:
             self._spent.append((now, cost))
         self._sum += cost
+        self._told += cost
 
     def give_back(self, cost: int, now: float) -> None:
         """Undo a spending that did not happen, from the latest on; never more than there is."""
         left = min(cost, self.own(now))
         self._sum -= left
+        self._told -= left
         while left > 0:
             at, weight = self._spent.pop()
             if weight > left:
@@ -99,10 +102,14 @@ class Window:
             left -= min(weight, left)
 
     def observe(self, used: int, now: float, resets_in: float | None = None) -> None:
-        """Take what an answer says to be used of the venue's present window."""
+        """Take what an answer says to be used of the venue's present window, by everybody."""
+        self._told = used
         self._others = max(0, used - self.own(now))
         lasts = self.seconds if resets_in is None else min(max(0.0, resets_in), self.seconds)
-        self._others_until = now + lasts
+        self._told_until = now + lasts
+
+    def _is_close(self, now: float) -> bool:
+        return now - self._spent[-1][0] < self.seconds / BUCKETS
 
 
 class RateLimit:

@@ -13,7 +13,7 @@ NAMES: Final = (
 )
 # name=value in a query, "name": "value" in JSON, Name: value in a header; `apikey KEY` behind one.
 _NAMED: Final = re.compile(
-    rf"""(?P<name>["']?\b(?:{NAMES})["']?)(?P<sign>\s*[=:]\s*|\s+)"""
+    rf"""(?P<name>["']?\b(?:{NAMES})["']?)(?P<sign>\s*[=:]\s*)"""
     r"""(?P<value>"(?:[^"\\]|\\.)*"?|'[^']*'?|(?:(?:apikey|bearer|basic)\s+)?[^\s&,;"'<>{}\[\]]+)""",
     re.IGNORECASE,
 )

@@ -1,16 +1,20 @@
-"""Streams that are too quiet, each by its own usual rate: pure, with the time passed in.
+"""Streams that are too quiet, each by its own usual rate: pure but for `watch`.
 
 A socket may be alive, answer pings and deliver nothing: a path that is not routed, a subscription
 that was lost. So each stream is judged by the gaps that it usually has, as TCP judges a silent peer
 by its usual delay (RFC 6298): the mean gap and four times its mean deviation.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
+
+from tradebotd.ports.clock import HostClock
 
 ALARM_SECONDS: Final = 30.0  # after something was due, at the latest
 LEAST_SECONDS: Final = 5.0  # no stream is called silent sooner
 SLACK: Final = 3.0  # so many usual gaps may pass
+EVERY_SECONDS: Final = 1.0  # that `watch` looks
 MEAN_WEIGHT: Final = 1 / 8
 DEVIATION_WEIGHT: Final = 1 / 4
 
@@ -86,3 +90,13 @@ class SilenceDetector:
         """Seconds since its last message; 0 for a stream that nothing is expected of."""
         rhythm = self._rhythms.get(stream)
         return 0.0 if rhythm is None else now - rhythm.heard_at
+
+
+async def watch(
+    detector: SilenceDetector, host: HostClock, tell: Callable[[str], Awaitable[None]]
+) -> None:
+    """Look each second, and *tell* of each stream that has become silent, until cancelled."""
+    while True:
+        for stream in detector.silent(host.monotonic()):
+            await tell(stream)
+        await host.sleep(EVERY_SECONDS)

@@ -27,7 +27,13 @@ from tradebotd.net.redaction import Redactor
 
 CHUNK_BYTES: Final = 64 * 1024
 MESSAGE: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
-_BROKEN: Final = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
+_BROKEN: Final = (
+    anyio.BrokenResourceError,
+    anyio.BusyResourceError,  # TLS has something of its own to say just while we write
+    anyio.ClosedResourceError,
+    anyio.EndOfStream,
+    OSError,
+)
 
 
 class StreamLimits(NamedTuple):
@@ -99,6 +105,8 @@ class Connection:
             raise NotSentError(f"{self.venue}: more to send on a stream than it takes") from error
         self._protocol.send_text(text.encode())
         await self._flush()
+        if self.lost is not None:
+            raise self.lost
 
     def _pause(self) -> float:
         """Seconds until a message may be sent. Raises StreamLostError."""
