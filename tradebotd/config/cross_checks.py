@@ -16,6 +16,8 @@ from tradebotd.config.currency_checks import currency_problems
 from tradebotd.config.filter_checks import filter_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.problem_text import NAME_WORDS, not_yet, percent, unknown_name
+from tradebotd.config.real_venue_facts import REAL_VENUES
+from tradebotd.config.real_venues import real_venue_problems
 from tradebotd.config.secrets import secret_problems
 from tradebotd.config.sections import NAME_PATTERN, JobSection, SymbolSection
 from tradebotd.config.self_trade_checks import self_trade_problems
@@ -30,7 +32,7 @@ _MOST_LISTED: Final = 1_000  # entries of a folder
 _NAMED: Final = 5
 _MAGIC: Final = re.compile(r"[*?[]")
 BUILT_FEEDS: Final = SIMULATED_KINDS
-BUILT_VENUES: Final = frozenset({"paper"})
+BUILT_VENUES: Final = frozenset({"paper", *REAL_VENUES})
 
 
 def cross_problems(config: Config) -> list[str]:
@@ -53,6 +55,7 @@ def cross_problems(config: Config) -> list[str]:
         *_jobs(config),
         *_paths(config),
         *unused_problems(config),
+        *real_venue_problems(config),
         *secret_problems(config),
     ]
 

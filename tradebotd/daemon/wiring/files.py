@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.cross_checks import any_file
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
+from tradebotd.config.secrets import VenueKey, venue_keys
 from tradebotd.config.warning import ConfigWarning
 from tradebotd.daemon.calendar_files import data_spans, declared_breaks, read_calendars
 from tradebotd.daemon.recorded_bots import idle_bots, timeframe_problems
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # the readers of files cost a start that reads none
     from tradebotd.feeds.replay import Recordings
 
 Problems = Callable[[Config], list[str]]
+SIGNED_BY_BINANCE: Final = frozenset({"binance_spot", "binance_usdm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class LoadedFiles:
     specs: tuple[JobSpec, ...]
     strategies: Mapping[BotName, AnyStrategy]
     migrations: tuple[Migration, ...]
+    keys: Mapping[str, VenueKey]
     warnings: tuple[ConfigWarning, ...] = ()
 
     def problems_of(self, config: Config) -> list[str]:
@@ -105,9 +108,28 @@ def read_files(config: Config) -> LoadedFiles:
         strategies = load_strategies(config)
     except ConfigError as error:
         problems += error.problems
+    keys = _venue_keys(config, problems)
     if problems:
         raise ConfigError(problems)
-    return LoadedFiles(symbols, calendars, recordings, specs, strategies, load_migrations())
+    return LoadedFiles(symbols, calendars, recordings, specs, strategies, load_migrations(), keys)
+
+
+def _venue_keys(config: Config, problems: list[str]) -> dict[str, VenueKey]:
+    """Read the keys of real venues; add what is none to *problems*. Missing ones `check` names."""
+    try:
+        keys = venue_keys(config)
+    except ConfigError:
+        return {}  # the file's own checks have named it
+    for name in keys:
+        if config.venues[name].kind in SIGNED_BY_BINANCE:
+            from tradebotd.venues.binance.signing import signer_of  # noqa: PLC0415
+
+            try:
+                secret = keys[name].api_secret.get_secret_value()
+                signer_of(secret, f"venues.{name}.api_secret")
+            except ConfigError as error:
+                problems += error.problems
+    return keys
 
 
 def _recordings(
