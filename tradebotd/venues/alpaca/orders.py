@@ -268,7 +268,7 @@ class OrderReader:
     def _fee(
         self, market: str, side: Side, quantity: Decimal, price: Decimal
     ) -> tuple[Decimal, str]:
-        """Return what a fill cost, which no answer tells: crypto by its highest rate, shares nothing.
+        """Return what a fill cost, which no answer tells: crypto its highest rate, shares nothing.
 
         Taken for more than it is, it leaves less to sell than is held, never more.
         """
