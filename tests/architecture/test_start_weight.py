@@ -20,6 +20,8 @@ METADATA = {"importlib.metadata"}
 # Which importlib.metadata imports, or what of ours did for one function of many.
 HELPERS = {"csv", "difflib", "email", "json", "shutil", "socket", "tempfile", "zipfile"}
 CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
+# Of venues outside, and of what they stand on: paper alone needs none of it.
+OUTSIDE = {"cryptography", "h11", "websockets", "tradebotd.net", "tradebotd.venues.binance"}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},
     "tradebotd check": ARRAYS
@@ -27,8 +29,12 @@ FORBIDDEN = {
     | LOOP
     | METADATA
     | HELPERS
+    | OUTSIDE
     | {"httpx", "ssl", "rich", "tradebotd.feeds.replay"},
-    "tradebotd run": ARRAYS | METADATA | {"httpx", "fastapi", "opentelemetry", "rich", "pygments"},
+    "tradebotd run": ARRAYS
+    | METADATA
+    | (OUTSIDE - {"h11", "websockets"})  # the control server's, too
+    | {"httpx", "fastapi", "opentelemetry", "rich", "pygments"},
 }
 EXAMPLE = "config.example.toml"
 # The last up to its loop, which comes once all is imported.
