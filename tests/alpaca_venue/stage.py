@@ -120,9 +120,7 @@ def as_taken(request: OrderRequest) -> OrderRequest:
     """*request* as it is placed here: a target is a limit order."""
     if request.type is not OrderType.TAKE_PROFIT_MARKET:
         return request
-    return replace(
-        request, type=OrderType.LIMIT, limit_price=request.stop_price, stop_price=None
-    )
+    return replace(request, type=OrderType.LIMIT, limit_price=request.stop_price, stop_price=None)
 
 
 class CaseHost:

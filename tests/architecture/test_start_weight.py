@@ -21,7 +21,14 @@ METADATA = {"importlib.metadata"}
 HELPERS = {"csv", "difflib", "email", "json", "shutil", "socket", "tempfile", "zipfile"}
 CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 # Of venues outside, and of what they stand on: paper alone needs none of it.
-OUTSIDE = {"cryptography", "h11", "websockets", "tradebotd.net", "tradebotd.venues.binance"}
+OUTSIDE = {
+    "cryptography",
+    "h11",
+    "websockets",
+    "tradebotd.net",
+    "tradebotd.venues.binance",
+    "tradebotd.venues.alpaca",
+}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},
     "tradebotd check": ARRAYS

@@ -31,7 +31,6 @@ from tradebotd.venues.alpaca.lookups import Lookups
 from tradebotd.venues.alpaca.names import OrderNames, named_orders
 from tradebotd.venues.alpaca.orders import OrderReader
 from tradebotd.venues.alpaca.payload import (
-    amount_if_any,
     id_of,
     instant_of,
     not_negative,

@@ -7,7 +7,7 @@ GTC or IOC. Extended hours are never asked for (A2): stops do not run then.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from types import MappingProxyType
 from typing import Final
 
@@ -53,6 +53,7 @@ _TIMES_TOLD: Final = MappingProxyType({each.value: each for each in TimeInForce}
 # tells its fee; it is booked on the next day, and taken at once: of a buy in coins, else in USD.
 CRYPTO_FEE: Final = Decimal("0.0025")
 FEE_SCALE: Final = Decimal("1e-9")
+_EXACT: Final = Context(prec=200)  # of what an answer may hold, so that no product is too long
 
 
 def order_body(client_order_id: ClientOrderId, request: OrderRequest, market: str) -> Body:
@@ -276,8 +277,8 @@ class OrderReader:
         if not is_crypto(self.symbols.market(self.symbols.symbol(market))):
             return ZERO, quote
         if side is Side.BUY:
-            return (quantity * CRYPTO_FEE).quantize(FEE_SCALE), self.symbols.base_asset(market)
-        return (quantity * price * CRYPTO_FEE).quantize(FEE_SCALE), quote
+            return _fee_of(quantity), self.symbols.base_asset(market)
+        return _fee_of(_EXACT.multiply(quantity, price)), quote
 
     def _asked(self, told: Value, quantity: Decimal | None) -> OrderRequest | None:
         """Return what the order asks for; None where its type, its time in force or its measure is
@@ -298,6 +299,10 @@ class OrderReader:
             limit_price=amount_if_any(told, "limit_price") if kind in WITH_LIMIT else None,
             stop_price=amount_if_any(told, "stop_price") if kind in CONDITIONAL else None,
         )
+
+
+def _fee_of(amount: Decimal) -> Decimal:
+    return _EXACT.quantize(_EXACT.multiply(amount, CRYPTO_FEE), FEE_SCALE)
 
 
 def trade_id(order_id: str, total: Decimal) -> TradeId:
