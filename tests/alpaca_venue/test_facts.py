@@ -36,6 +36,7 @@ def forget(stage: Stage) -> None:
     """As behind a restart: what the adapter has learned is gone."""
     names = OrderNames()
     stage.parts.names._names, stage.parts.names._ids = names._names, names._ids
+    stage.parts.names._sizes = names._sizes
 
 
 async def pair(stage: Stage) -> None:
@@ -231,6 +232,28 @@ async def test_the_stop_of_a_pair_that_has_sold_is_found_with_its_fill() -> None
         forget(stage)
         fills = await stage.venue.fills_since(stage.clock.now() - HOUR, [APPLE.symbol])
         assert [each.client_order_id for each in fills] == ["tb1", "tb2"]
+
+
+async def test_a_stop_that_its_target_made_smaller_is_the_order_that_was_sent() -> None:
+    """A5, A12: restated to what is left; it ends without the part that the target has sold."""
+    async with staged(streams=True) as stage:
+        await pair(stage)
+        stage.exchange.quote("AAPL", "210", "210.5", bid_size="4")
+        for restarted in (False, True):
+            if restarted:
+                forget(stage)
+            told = {each.client_order_id: each for each in await stage.venue.open_orders(["apple"])}
+            assert [each.asked.quantity for each in told.values() if each.asked] == [10, 10]
+            assert told[named("tb3")].filled_quantity == 4
+        await stage.until(lambda: any(each.filled_quantity == 4 for each in stage.heard))
+        stage.price("189")
+        await stage.until(lambda: any(each.filled_quantity == 6 for each in stage.heard))
+        for told_stop in (stage.heard[-1], await found(stage, "tb2")):
+            assert told_stop.asked is not None
+            assert (told_stop.client_order_id, told_stop.asked.quantity) == ("tb2", 10)
+            assert (told_stop.status, told_stop.filled_quantity) == (OrderStatus.CANCELED, 6)
+        target = await found(stage, "tb3")
+        assert (target.status, target.filled_quantity) == (OrderStatus.CANCELED, 4)
 
 
 async def test_a_day_order_is_told_as_expired() -> None:

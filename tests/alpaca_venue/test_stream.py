@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from tests.alpaca_venue.scene import APPLE, Stage, named, order, staged
-from tests.simulators.alpaca.orders import Status
+from tests.simulators.alpaca.orders import Status, order_json
 from tests.simulators.alpaca.terms import Terms
 from tests.simulators.shared.faults import ALWAYS, Executed, Fault, Kind
 from tests.unit.alpaca.samples import EVENT, LEG, ORDER, value
@@ -94,6 +94,54 @@ async def test_a_replacement_that_is_refused_is_told() -> None:
         stage.exchange.catch_up()
         await stage.until(lambda: OrderStatus.REJECTED in told(stage, "tb3"))
         assert FILLED in told(stage, "tb2")
+
+
+async def test_a_refusal_of_a_replacement_alone_tells_of_the_new_order() -> None:
+    """A8: the event is of the old order; what was promised is asked for."""
+    terms = Terms(replace_delay=timedelta(seconds=5), storm=10_000)
+    async with staged(terms=terms) as stage:
+        await send(stage, "tb1", BUY, "10")
+        await send(stage, "tb2", SELL, "10", STOP, "190")
+        await stage.venue.replace(
+            APPLE.symbol,
+            named("tb2"),
+            named("tb3"),
+            order(SELL, "10", STOP, "195"),
+            send_blocked_by=not_blocked,
+        )
+        stage.price("189")
+        stage.clock.advance(timedelta(seconds=6))
+        stage.exchange.catch_up()
+        (refused,) = [
+            each
+            for each in stage.exchange.desk.updates.told
+            if each["event"] == "order_replace_rejected"
+        ]
+        await stage.parts.stream.hear(value(refused))
+        assert told(stage, "tb3") == [OrderStatus.REJECTED]
+
+
+async def test_the_leg_of_a_pair_that_was_never_heard_of_is_asked_for() -> None:
+    """A12: its own event does not say whose it is."""
+    async with staged() as stage:
+        await send(stage, "tb1", BUY, "10")
+        stage.exchange.submit(
+            {
+                "symbol": "AAPL",
+                "qty": "10",
+                "side": "sell",
+                "type": "limit",
+                "time_in_force": "gtc",
+                "order_class": "oco",
+                "client_order_id": "oco.tb3.tb2",
+                "take_profit": {"limit_price": "210"},
+                "stop_loss": {"stop_price": "190"},
+            }
+        )
+        leg = next(each for each in stage.exchange.desk.book.open() if each.role == "stop_loss")
+        event = {**EVENT, "event": "new", "event_id": "x", "order": order_json(leg, nested=False)}
+        await stage.parts.stream.hear(value(event))
+        assert [each.client_order_id for each in stage.heard] == ["tb2"]
 
 
 async def test_what_was_missed_is_told_as_a_gap_from_what_was_heard_last() -> None:

@@ -235,6 +235,12 @@ def test_crypto_is_charged_its_highest_rate_in_what_it_gets() -> None:
     assert (sold.symbol, sold.fee, sold.fee_asset) == ("btcusd", D(75), "USD")
 
 
+def test_a_fee_of_more_digits_than_arithmetic_keeps_is_a_number() -> None:
+    """2.3: an answer may hold forty digits."""
+    coin = {**FILL, "symbol": "BTC/USD", "qty": "9" * 39, "price": "9" * 39}
+    assert READER.activity(value(coin), None).fee > 0
+
+
 def test_a_pair_has_both_ids_of_ours_under_one() -> None:
     """A12: the venue names the stop by itself."""
     found = {name: each["id"].text() for each, name in named_orders(value(PAIR))}

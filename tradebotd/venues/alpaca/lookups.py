@@ -92,10 +92,9 @@ class Lookups:
         for status, most in (("open", MOST_PAGES), ("closed", CLOSED_PAGES)):
             asked.add(f"{status} orders")
             for told in await self._listed(status, [symbol], most, or_raise=status == "open"):
+                self._names.learn_all(told)
                 for each, name in named_orders(told):
-                    order_id = id_of(each["id"])
-                    seen.add(order_id)
-                    self._names.learn(order_id, name)
+                    seen.add(id_of(each["id"]))
                     if name == client_order_id:
                         return each
         asked.add("activities")
@@ -136,8 +135,7 @@ class Lookups:
             raise VenueUnavailableError(f"fills of order {report.venue_order_id} lag behind it")
         status = report.status
         if is_live(status) and traded > report.filled_quantity:  # it has traded between two answers
-            quantity = chain[-1].get("qty")
-            whole = None if quantity is None else quantity.decimal()
+            whole = None if report.asked is None else report.asked.quantity
             status = status_of(chain[-1]["status"].text(), traded, whole)[0]
         others = tuple(VenueOrderId(id_of(each["id"])) for each in chain[:-1])
         return replace(
@@ -179,9 +177,9 @@ class Lookups:
             return []
         reports = []
         for told in await self._listed("open", symbols, MOST_PAGES):
+            self._names.learn_all(told)
             for each, name in named_orders(told):
                 order_id = id_of(each["id"])
-                self._names.learn(order_id, name)
                 report = self._reader.order(each, self._names.name(order_id) or name)
                 if is_live(report.status) and self._is_among(each, symbols):
                     reports.append(report)

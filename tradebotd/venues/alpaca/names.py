@@ -7,11 +7,12 @@ restart, too.
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.net.answers import Value
-from tradebotd.venues.alpaca.payload import id_of, text_if_any
+from tradebotd.venues.alpaca.payload import amount_if_any, id_of, text_if_any
 
 MOST_NAMES: Final = 20_000
 LONGEST: Final = 128  # characters of a client id
@@ -61,6 +62,7 @@ class OrderNames:
     def __init__(self) -> None:
         self._names: OrderedDict[str, ClientOrderId] = OrderedDict()
         self._ids: dict[ClientOrderId, str] = {}
+        self._sizes: dict[str, Decimal] = {}
         self._promised: OrderedDict[str, str] = OrderedDict()
 
     def learn(self, order_id: str, name: ClientOrderId) -> None:
@@ -72,13 +74,22 @@ class OrderNames:
         self._ids[self._names[order_id]] = order_id
         if len(self._names) > MOST_NAMES:
             forgotten, its_name = self._names.popitem(last=False)
+            self._sizes.pop(forgotten, None)
             if self._ids.get(its_name) == forgotten:
                 del self._ids[its_name]
 
     def learn_all(self, told: Value) -> None:
-        """Learn an order and its legs."""
+        """Learn an order and its legs, and how much each of them was to trade at first."""
+        size = amount_if_any(told, "qty")
         for each, name in named_orders(told):
-            self.learn(id_of(each["id"]), name)
+            order_id = id_of(each["id"])
+            self.learn(order_id, name)
+            if size is not None and each is not told and pair_of(told["client_order_id"].text()):
+                self._sizes.setdefault(order_id, size)
+
+    def size(self, order_id: str) -> Decimal | None:
+        """Return how much the stop of a pair was to trade, which its target's fills make less."""
+        return self._sizes.get(order_id)
 
     def promise(self, old_id: str, new_id: str) -> None:
         """Learn which order was promised in the place of another."""

@@ -4,7 +4,7 @@ Numbers are sent as text. Fractions of a share are orders of the day, whatever t
 GTC or IOC. Extended hours are never asked for (A2): stops do not run then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal
@@ -52,6 +52,7 @@ _TIMES_TOLD: Final = MappingProxyType({each.value: each for each in TimeInForce}
 # [reported] Of the notional of a trade, for the smallest volume: what crypto pays at most. No trade
 # tells its fee; it is booked on the next day, and taken at once: of a buy in coins, else in USD.
 CRYPTO_FEE: Final = Decimal("0.0025")
+SOLD_BY_TARGET: Final = "the rest was sold by its target"
 FEE_SCALE: Final = Decimal("1e-9")
 _EXACT: Final = Context(prec=200)  # of what an answer may hold, so that no product is too long
 
@@ -192,16 +193,27 @@ def _price(price: Decimal | None, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OrderReader:
-    """Reader of orders and fills. Raises MisshapenError."""
+    """Reader of orders and fills. Raises MisshapenError.
+
+    *size_of*: how much an order was to trade at first, by its id, where the venue makes it less.
+    """
 
     venue: VenueName
     symbols: Symbols
+    size_of: Callable[[str], Decimal | None] = lambda _: None
 
     def order(self, told: Value, name: ClientOrderId, fills: Sequence[Fill] = ()) -> OrderReport:
         """Read an order, which is *name* with us; *fills*: those of it that are known."""
         filled = not_negative(told["filled_qty"])
         quantity = amount_if_any(told, "qty")
         status, reason = status_of(told["status"].text(), filled, quantity)
+        size = self.size_of(id_of(told["id"]))
+        if size is not None and quantity is not None and size > quantity:
+            # The target of the pair has sold a part of it, and the stop was made smaller: to us it
+            # is the order that was sent, which ends without that part.
+            quantity = size
+            if status is OrderStatus.FILLED and filled < size:
+                status, reason = OrderStatus.CANCELED, SOLD_BY_TARGET
         return OrderReport(
             client_order_id=name,
             venue_order_id=VenueOrderId(id_of(told["id"])),

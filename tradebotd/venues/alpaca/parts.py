@@ -61,8 +61,8 @@ class Parts:
             for each in Host
         }
         self.rest = Rest(settings.venue, {each: self._lines(settings, each) for each in Host})
-        names, reader = OrderNames(), OrderReader(settings.venue, self.symbols)
-        self.names = names
+        names = self.names = OrderNames()
+        reader = OrderReader(settings.venue, self.symbols, names.size)
         self.lookups = Lookups(self.rest, reader, self.symbols, names, settings.host)
         self.stream = OrderStream(
             venue=settings.venue,

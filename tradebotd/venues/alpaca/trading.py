@@ -66,6 +66,7 @@ class Trading:
         pair, body = pair_body(orders, self._symbols.market(request.symbol))
         with reading(first):
             told = await self._acted(paths.PLACE, first, body, blocked, Priority.PROTECTIVE)
+            self._names.learn_all(told)
             by_name = {name: each for each, name in named_orders(told)}
             if set(pair) - by_name.keys():
                 raise told.wrong("does not tell of both orders of the pair")
