@@ -157,7 +157,7 @@ def test_a_coin_has_its_own_steps_and_no_stop_at_the_market() -> None:
     told = instrument_of(value(COIN), BTC.instrument, None)
     assert (told.tick_size, told.lot_size) == (D("0.01"), D("1e-9"))
     assert told.min_quantity == D("0.000026873")
-    assert told.order_types == {OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_LIMIT}
+    assert told.order_types == frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_LIMIT})
     assert not told.shortable
     assert told.stop_lot is None
 

@@ -1,6 +1,7 @@
 """Refusals of Alpaca: what each means for an order and for a question, and how it is worded."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -105,7 +106,7 @@ def limits(host: ShiftedHost) -> Limits:
     return Limits(Gate("alpaca", host), host, "trading", "AKEY")
 
 
-def answer(status: int = 200, body: bytes = b"{}", **headers: object) -> Answer:
+def answer(status: int = 200, body: bytes = b"{}", **headers: Any) -> Answer:
     told = {f"x-ratelimit-{name}": str(each) for name, each in headers.items()}
     return Answer(status, told, body)
 
@@ -129,12 +130,12 @@ async def test_the_headers_tell_the_limit_and_what_is_left() -> None:
     ("headers", "seconds"), [({"reset": 30}, 30), ({}, None), ({"reset": -5}, None)]
 )
 async def test_a_429_closes_the_gate_until_the_window_ends(
-    headers: dict[str, int], seconds: int | None
+    headers: dict[str, Any], seconds: int | None
 ) -> None:
     """A13: a reset that is over, or none, is no end of it."""
     host = ShiftedHost()
     told, now = limits(host), int(host.now().timestamp())
-    told_headers = {name: now + each for name, each in headers.items()}
+    told_headers: dict[str, Any] = {name: now + each for name, each in headers.items()}
     async with told.gate.turn(told.costs, Priority.READ, wait=1) as turn:
         told.take_note(answer(429, **told_headers), turn)
     ends = None if seconds is None else datetime.fromtimestamp(now + seconds, UTC)

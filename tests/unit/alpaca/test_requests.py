@@ -118,7 +118,6 @@ def test_a_pair_is_gtc_whatever_its_stop_says(lasts: TimeInForce, *, turned: boo
         "client_order_id": "oco.tb6.tb5",
         "take_profit": {"limit_price": "210"},
         "stop_loss": {"stop_price": "190"},
-        **CLOSES,
     }
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from tradebotd.config.zone_database import zone
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
@@ -15,7 +15,7 @@ from tradebotd.ports.venue import VenueAccount, VenueClock
 from tradebotd.venues.alpaca.payload import amount_if_any, instant_of, not_negative, text_if_any
 from tradebotd.venues.alpaca.symbols import Symbols
 
-NEW_YORK: Final = ZoneInfo("America/New_York")
+NEW_YORK: Final = "America/New_York"
 # What comes in or leaves otherwise than by trading: cash, and cash or shares of other accounts.
 CASH_MOVES: Final = ("CSD", "CSW", "JNLC", "ACATC")
 SHARE_MOVES: Final = ("JNLS", "ACATS")
@@ -126,7 +126,7 @@ def moved_at(told: Value) -> datetime:
     day = told["date"]
     try:
         begins = datetime.combine(
-            date.fromisoformat(day.text()[:10]), datetime.min.time(), NEW_YORK
+            date.fromisoformat(day.text()[:10]), datetime.min.time(), zone(NEW_YORK)
         )
     except ValueError as error:
         raise day.wrong("is no date") from error

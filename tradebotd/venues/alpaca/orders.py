@@ -110,7 +110,8 @@ def is_fraction(quantity: Decimal) -> bool:
 def pair_body(orders: Requests, market: str) -> tuple[Pair, Body]:
     """Return an OCO as JSON: a limit order that is the target, with its stop beside it.
 
-    A12: both last as the target does, whatever the stop says; so the target is GTC, always.
+    A12: both last as the target does, whatever the stop says; so the target is GTC, always. An OCO
+    is refused that would not end a position, so it says no more of that.
     Raises OrderRejectedError.
     """
     if len(orders) != 2:
@@ -148,7 +149,6 @@ def pair_body(orders: Requests, market: str) -> tuple[Pair, Body]:
         "client_order_id": pair.name,
         "take_profit": {"limit_price": _price(target.limit_price, "limit price")},
         "stop_loss": loss,
-        **_intent(target, market),
     }
 
 
