@@ -340,13 +340,13 @@ async def test_prices_of_many_exchanges_have_sides_where_there_are_some() -> Non
 async def test_a_clock_that_is_off_by_more_than_a_second_is_refused(
     ahead: float, *, refused: bool
 ) -> None:
-    """M6.2."""
+    """M6.1."""
     async with staged(ahead=timedelta(seconds=ahead)) as stage:
         assert bool((await stage.venue.vet_key()).refusals) is refused
 
 
 async def test_a_blocked_account_and_a_key_of_the_other_kind_are_refused() -> None:
-    """M6.2: before anything is traded."""
+    """M6.1: before anything is traded."""
     terms = Terms(trading_blocked=True, storm=10_000)
     async with staged(terms=terms) as stage:
         (refusal,) = (await stage.venue.vet_key()).refusals

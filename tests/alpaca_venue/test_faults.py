@@ -172,7 +172,7 @@ async def test_requests_of_a_minute_are_not_exceeded_and_exits_have_a_reserve() 
 
 
 async def test_a_key_that_is_refused_says_so() -> None:
-    """M6.2: 401 for a key that is not known, 403 for a secret of another one."""
+    """M6.1: 401 for a key that is not known, 403 for a secret of another one."""
     for wrong in ({"key_id": "PKOTHER"}, {"secret": "another"}):
         async with staged(**wrong) as stage:  # type: ignore[arg-type]
             with pytest.raises(OrderRejectedError, match=r"^auth: "):

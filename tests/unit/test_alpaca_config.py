@@ -91,13 +91,13 @@ def test_a_rehearsal_is_built_from_the_file(directory: Path) -> None:
 def test_live_keys_and_paper_addresses_do_not_go_together(
     directory: Path, lines: str, key: str, words: str
 ) -> None:
-    """M6.2: either way round; and a live key is shown to Alpaca's hosts alone."""
+    """M6.1: either way round; and a live key is shown to Alpaca's hosts alone."""
     found = problems(directory, FILE.replace(ADDRESSES, lines + "\n"))
     assert any(each.startswith(f"venues.alpaca.{key}: ") and words in each for each in found), found
 
 
 def test_addresses_that_are_left_out_are_of_the_paper_account(directory: Path) -> None:
-    """M6.2: prices are the same for both; a simulator's are its own."""
+    """M6.1: prices are the same for both; a simulator's are its own."""
     venue = loaded(directory).venues["alpaca"]
     assert addresses_of(venue).data_url == "http://127.0.0.1:8000"
     bare = venue.model_copy(update={"base_url": None, "ws_url": None})

@@ -274,13 +274,13 @@ def test_a_side_of_zero_is_no_quote_and_a_price_of_zero_no_trade() -> None:
 
 @pytest.mark.parametrize("flag", ["account_blocked", "trading_blocked", "trade_suspended_by_user"])
 def test_an_account_that_takes_no_orders_is_refused(flag: str) -> None:
-    """M6.2: by the venue's own word."""
+    """M6.1: by the venue's own word."""
     (refusal,) = account_refusals(state_of(value({**ACCOUNT, flag: True})), live=False)
     assert flag in refusal
 
 
 def test_accounts_and_keys_of_the_other_kind_are_refused() -> None:
-    """M6.2: a live key at the paper address, and the reverse."""
+    """M6.1: a live key at the paper address, and the reverse."""
     state = state_of(value(ACCOUNT))
     assert list(account_refusals(state, live=False)) == []
     assert "paper account" in next(account_refusals(state, live=True))
