@@ -19,16 +19,12 @@ LOOP = {"asyncio", "anyio", "uvloop", "asyncpg", "apscheduler", "structlog", "tz
 METADATA = {"importlib.metadata"}
 # Which importlib.metadata imports, or what of ours did for one function of many.
 HELPERS = {"csv", "difflib", "email", "json", "shutil", "socket", "tempfile", "zipfile"}
-CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
-# Of venues outside, and of what they stand on: paper alone needs none of it.
-OUTSIDE = {
-    "cryptography",
-    "h11",
-    "websockets",
-    "tradebotd.net",
-    "tradebotd.venues.binance",
-    "tradebotd.venues.alpaca",
+# Of venues and feeds that are outside; the example has none.
+NETWORK = {
+    *("tradebotd.net", "tradebotd.venues.binance", "tradebotd.venues.alpaca"),
+    *("cryptography", "websockets", "aiohttp"),
 }
+CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},
     "tradebotd check": ARRAYS
@@ -36,11 +32,12 @@ FORBIDDEN = {
     | LOOP
     | METADATA
     | HELPERS
-    | OUTSIDE
+    | NETWORK
+    | {"h11"}  # of `run`, the control server's, too
     | {"httpx", "ssl", "rich", "tradebotd.feeds.replay"},
     "tradebotd run": ARRAYS
     | METADATA
-    | (OUTSIDE - {"h11", "websockets"})  # the control server's, too
+    | NETWORK
     | {"httpx", "fastapi", "opentelemetry", "rich", "pygments"},
 }
 EXAMPLE = "config.example.toml"

@@ -29,7 +29,7 @@ from tradebotd.control import server
 from tradebotd.control.messages.bots import Bot, BotDetail
 from tradebotd.control.messages.daemon import EntryGateState, Flattened, Left, Reloaded
 from tradebotd.control.messages.jobs import DeadLetter, Discarded, Job, JobRun, Switched
-from tradebotd.control.messages.market import Candle, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.market import Candle, FeedCredits, Levels, Symbol, SymbolResumed
 from tradebotd.control.messages.orders import Fill, Order, OrderDetail
 from tradebotd.control.messages.positions import Position, Trade
 from tradebotd.control.messages.status import Held, Status
@@ -54,6 +54,7 @@ READS = {
     "trades": list[Trade],
     "trades --since 2022-01-01": list[Trade],
     "symbols": list[Symbol],
+    "budget": list[FeedCredits],
     "candles BTCUSDT 1m -n 5": list[Candle],
     "levels BTCUSDT": Levels,
 }

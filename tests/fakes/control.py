@@ -22,7 +22,7 @@ from tradebotd.control.messages.jobs import (
     RunSummary,
     Switched,
 )
-from tradebotd.control.messages.market import Candle, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.market import Candle, FeedCredits, Levels, Symbol, SymbolResumed
 from tradebotd.control.messages.orders import Fill, Order, OrderDetail, OrderEvent, OrderSearch
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, Position, PositionExit, Trade
 from tradebotd.control.messages.status import (
@@ -492,6 +492,29 @@ class FakeControl:
                 last_price=WIDE,
                 last_price_age_s=1.0,
             )
+        ]
+
+    async def budget(self) -> list[FeedCredits]:
+        minute, day = NOW + timedelta(minutes=1), NOW + timedelta(days=1)
+        return [
+            FeedCredits(
+                feed="td",
+                per_minute=8,
+                left_minute=5,
+                minute_resets_at=minute,
+                per_day=800,
+                left_day=311,
+                day_resets_at=day,
+            ),
+            FeedCredits(
+                feed="td-pro",
+                per_minute=1597,
+                left_minute=1597,
+                minute_resets_at=minute,
+                per_day=None,
+                left_day=None,
+                day_resets_at=day,
+            ),
         ]
 
     async def candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:

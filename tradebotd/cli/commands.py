@@ -370,6 +370,7 @@ COMMANDS: dict[str, Command] = {
     "fills": fills,
     "trades": trades,
     "symbols": _list("SYMBOLS", "no symbols", "symbols"),
+    "budget": _list("BUDGET", "no feed has credits", "budget"),
     "candles": candles,
     "levels": levels,
     "seed": seed,

@@ -95,6 +95,7 @@ def build_parser() -> Parser:
     commands.add("fills", "the latest fills", _count(50))
     commands.add("trades", "closed positions, the latest first", _trades)
     commands.add("symbols", "what is watched", _symbols)
+    commands.add("budget", "API credits of feeds: used, left, and when they begin anew")
     commands.add("candles", "the latest candles", _candles)
     commands.add("levels", "pivot levels of the coming session", _argument("symbol", "SYMBOL"))
     commands.add("seed", "fetch history: `jobs run seed_history` with a progress bar", _seed)

@@ -15,6 +15,7 @@ from rich.table import Table
 from tradebotd.cli.client import Answer
 from tradebotd.cli.columns import (
     GAP,
+    Cell,
     Column,
     Figures,
     Money,
@@ -280,6 +281,26 @@ SYMBOLS = (
     Column("active", lambda row, _: "yes" if row["active"] else "no"),
     Column("last", "last_price", right=True, drop=4),
     Column("age", lambda row, _: _age(row["last_price_age_s"]), right=True, drop=3),
+)
+
+
+def _credits_left(span: str) -> Cell:
+    """Cell of what is left of so many, or a dash where there is no limit."""
+
+    def cell(row: Json, _: datetime | None) -> str:
+        if row[f"per_{span}"] is None:
+            return "-"
+        return f"{row[f'left_{span}']} of {row[f'per_{span}']}"
+
+    return cell
+
+
+BUDGET = (
+    Column("feed", "feed"),
+    Column("left this minute", _credits_left("minute"), right=True),
+    Column("anew at", "minute_resets_at", drop=1, host=True),
+    Column("left today", _credits_left("day"), right=True),
+    Column("anew at", "day_resets_at", drop=2, host=True),
 )
 
 

@@ -13,7 +13,7 @@ from tradebotd import __version__
 from tradebotd.control.messages.bots import Bot, BotDetail
 from tradebotd.control.messages.daemon import EntryGateState, Flattened, HaltRequest, Reloaded
 from tradebotd.control.messages.jobs import DeadLetter, Discarded, Job, JobRun, RunRequest, Switched
-from tradebotd.control.messages.market import Candle, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.market import Candle, FeedCredits, Levels, Symbol, SymbolResumed
 from tradebotd.control.messages.orders import Fill, Order, OrderDetail
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, Position, Trade
 from tradebotd.control.messages.status import HealthState, Healthy, Ready, State, Status
@@ -78,6 +78,10 @@ class DaemonControl(Protocol):
     async def trades(self, since: datetime | None, limit: int) -> list[Trade]: ...
 
     async def symbols(self) -> list[Symbol]: ...
+    async def budget(self) -> list[FeedCredits]:
+        """Return the credits of each feed that has any, by name."""
+        ...
+
     async def candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         """Return the latest *limit* candles, oldest first."""
         ...
@@ -265,6 +269,10 @@ def _market(control: DaemonControl) -> APIRouter:
     @router.get("/symbols")
     async def symbols() -> list[Symbol]:
         return await control.symbols()
+
+    @router.get("/budget")
+    async def budget() -> list[FeedCredits]:
+        return await control.budget()
 
     @router.post("/symbols/{symbol:path}/resume")
     async def resume_symbol(symbol: str) -> SymbolResumed:

@@ -1,9 +1,9 @@
 """Port for market data; every adapter must pass tests/contract/test_feed.py."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from tradebotd.domain.candle import Candle, RejectedCandle, Tick
 from tradebotd.domain.ids import FeedName
@@ -21,6 +21,17 @@ class FetchedCandles(NamedTuple):
     candles: Sequence[Candle]
     rejected: Sequence[RejectedCandle] = ()
     duplicates: int = 0
+
+
+class FeedBudget(NamedTuple):
+    """Credits of a feed, by the host's clock; those of the day are None where there is no limit."""
+
+    per_minute: int
+    left_minute: int
+    minute_resets_at: datetime
+    per_day: int | None
+    left_day: int | None
+    day_resets_at: datetime
 
 
 class Feed(Protocol):
@@ -59,4 +70,22 @@ class SimulatedFeed(Feed, Protocol):
 
     def path(self, after: datetime | None) -> Iterator[Tick]:
         """Yield every symbol's ticks later than *after* (None: from the start), by (at, symbol)."""
+        ...
+
+
+@runtime_checkable
+class PolledFeed(Feed, Protocol):
+    """Feed of a provider, on the real time, whose prices are asked for."""
+
+    @property
+    def price_every(self) -> timedelta:
+        """How often its quotes are asked for, within what the provider allows."""
+        ...
+
+    def budget(self) -> FeedBudget | None:
+        """Return what is left of its credits; None where the provider counts none."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections that are kept open."""
         ...

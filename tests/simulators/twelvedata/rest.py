@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.simulators.shared.answers import Scene
 from tests.simulators.twelvedata.credits import Account
 from tests.simulators.twelvedata.stream import PriceStream
-from tests.simulators.twelvedata.vendor import Json, RefusedError, TwelveData
+from tests.simulators.twelvedata.vendor import Json, TwelveData, VendorRefusalError
 
 CALLS: Final = ("time_series", "price", "quote")
 SCHEME: Final = "apikey "
@@ -53,11 +53,11 @@ class Rest:
         asked = request.query
         try:
             account = self._vendor.account(_key(request))
-        except RefusedError as error:
+        except VendorRefusalError as error:
             return self._refused(error, {})
         try:
             body, is_batch = self._vendor.answer(request.path.strip("/"), asked, account)
-        except RefusedError as error:
+        except VendorRefusalError as error:
             return self._refused(error, account.headers())
         headers = account.headers() | ({"Is_batch": "true"} if is_batch else {})
         if asked.get("format", "JSON").upper() == "CSV" and "values" in body:
@@ -71,7 +71,7 @@ class Rest:
     async def usage(self, request: web.Request) -> web.Response:
         try:
             account = self._vendor.account(_key(request))
-        except RefusedError as error:
+        except VendorRefusalError as error:
             return self._refused(error, {})
         told = account.usage(self._vendor.clock.now())
         return web.json_response(told, headers=account.headers())
@@ -85,10 +85,10 @@ class Rest:
         try:
             account = self._vendor.account(_key(request))
             told = json.loads(await request.read())
-        except RefusedError as error:
+        except VendorRefusalError as error:
             return self._refused(error, {})
         except ValueError:
-            return self._refused(RefusedError(400, "The request body is invalid."), {})
+            return self._refused(VendorRefusalError(400, "The request body is invalid."), {})
         data = {name: self._part(each, account) for name, each in told.items()}
         body = {"code": 200, "status": "success", "data": data}
         return web.json_response(body, headers=account.headers())
@@ -97,14 +97,14 @@ class Rest:
         split = urlsplit(told["url"])
         call, asked = split.path.strip("/"), dict(parse_qsl(split.query))
         if call not in CALLS:
-            return {"response": RefusedError(404, f"no {call}").body(), "status": "error"}
+            return {"response": VendorRefusalError(404, f"no {call}").body(), "status": "error"}
         try:
             body, _ = self._vendor.answer(call, asked, account)
-        except RefusedError as error:
+        except VendorRefusalError as error:
             return {"response": error.body(), "status": "error"}
         return {"response": body, "status": "success"}
 
-    def _refused(self, error: RefusedError, headers: Mapping[str, str]) -> web.Response:
+    def _refused(self, error: VendorRefusalError, headers: Mapping[str, str]) -> web.Response:
         """An error: inside HTTP 200, or with its own status; plan gates have theirs (T7)."""
         own = error.code in {403, 404} and "plan" in error.message
         status = 200 if self._vendor.error_status_200 and not own else error.code

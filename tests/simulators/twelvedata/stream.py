@@ -13,7 +13,7 @@ from tests.simulators.shared.answers import Scene
 from tests.simulators.shared.streams import Stream
 from tests.simulators.twelvedata.credits import Account
 from tests.simulators.twelvedata.instruments import Instrument
-from tests.simulators.twelvedata.vendor import Json, RefusedError, TwelveData
+from tests.simulators.twelvedata.vendor import Json, TwelveData, VendorRefusalError
 
 MOST_EVENTS: Final = 100  # of a client, in a minute
 TAKEN_OVER: Final = 1008  # the close code of a connection that is one too many
@@ -37,7 +37,7 @@ class PriceStream:
         key = request.query.get("apikey", "")
         try:
             account = self._vendor.account(key)
-        except RefusedError as error:
+        except VendorRefusalError as error:
             return web.json_response(error.body(), status=401)
         line = _Line(await self._scene.streams.accept(request), key, account)
         self._lines.append(line)
@@ -97,7 +97,7 @@ class PriceStream:
         for symbol in _symbols(params):
             try:
                 instrument = self._vendor.find(symbol, line.account)
-            except RefusedError:
+            except VendorRefusalError:
                 fails.append({"symbol": symbol})
                 continue
             if len({*line.symbols, instrument.symbol}) > line.account.plan.symbols:

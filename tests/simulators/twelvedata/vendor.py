@@ -32,7 +32,7 @@ ADJUSTMENTS: Final = ("all", "splits", "dividends", "none")
 DOCS: Final = "https://twelvedata.com/docs"
 
 
-class RefusedError(Exception):
+class VendorRefusalError(Exception):
     """The vendor's error body: `code`, `message`."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -59,7 +59,7 @@ class TwelveData:
 
     def account(self, key: str) -> Account:
         if key not in self.accounts:
-            raise RefusedError(
+            raise VendorRefusalError(
                 401,
                 "**apikey** parameter is incorrect or not specified. You can get your free API key"
                 f" instantly following this link: {PRICING}. If you believe that everything is"
@@ -68,18 +68,18 @@ class TwelveData:
         return self.accounts[key]
 
     def answer(self, call: str, asked: Mapping[str, str], account: Account) -> tuple[Json, bool]:
-        """The body, and whether it is one of a batch. Raises RefusedError."""
+        """The body, and whether it is one of a batch. Raises VendorRefusalError."""
         symbols, is_batch = self._symbols(asked)
         lack = account.spend(WEIGHTS[call] * len(symbols), self.clock.now())  # T5
         if lack is not None:
-            raise RefusedError(429, lack)
+            raise VendorRefusalError(429, lack)
         if not is_batch:
             return self._one(call, symbols[0], asked, account), False
         told: Json = {}
         for symbol in symbols:
             try:
                 told[symbol] = self._one(call, symbol, asked, account)
-            except RefusedError as error:
+            except VendorRefusalError as error:
                 told[symbol] = error.body()
         return told, True
 
@@ -89,9 +89,9 @@ class TwelveData:
         for each in self.instruments:
             if each.symbol == name:
                 if each.gate is not None and account.plan.rank < PLANS[each.gate[1]].rank:
-                    raise RefusedError(each.gate[0], _gated(symbol, each.gate[1]))
+                    raise VendorRefusalError(each.gate[0], _gated(symbol, each.gate[1]))
                 return each
-        raise RefusedError(
+        raise VendorRefusalError(
             404,
             "**symbol** or **figi** parameter is missing or invalid. Please provide a valid symbol"
             f" according to API documentation: {DOCS}#reference-data",
@@ -101,16 +101,18 @@ class TwelveData:
         said = self.set_prices.get(instrument.symbol)
         price = said or self.minutes.price(instrument, self.clock.now())
         if price is None:
-            raise RefusedError(404, f"Data not found for {instrument.symbol}")
+            raise VendorRefusalError(404, f"Data not found for {instrument.symbol}")
         return price
 
     def _symbols(self, asked: Mapping[str, str]) -> tuple[list[str], bool]:
         words = asked.get("symbol", "").split(",")
         symbols = list(dict.fromkeys(word.strip() for word in words if word.strip()))
         if not symbols:
-            raise RefusedError(400, "**symbol** parameter is missing or invalid.")
+            raise VendorRefusalError(400, "**symbol** parameter is missing or invalid.")
         if len(symbols) > MOST_SYMBOLS:
-            raise RefusedError(414, "**symbol** parameter has too many values: 120 is the most.")
+            raise VendorRefusalError(
+                414, "**symbol** parameter has too many values: 120 is the most."
+            )
         return symbols, len(words) > 1
 
     def _one(self, call: str, symbol: str, asked: Mapping[str, str], account: Account) -> Json:
@@ -125,13 +127,13 @@ class TwelveData:
         interval = asked.get("interval", "")
         if interval not in INTRADAY and interval not in DAILY:
             known = ", ".join([*INTRADAY, *DAILY])
-            raise RefusedError(
+            raise VendorRefusalError(
                 400, f"Invalid **interval** provided: {interval}. Supported: {known}"
             )
         zone = _zone(instrument, interval, asked.get("timezone", "Exchange"))
         bars = list(islice(self._bars(instrument, interval, asked, zone), _size(asked)))
         if not bars:
-            raise RefusedError(
+            raise VendorRefusalError(
                 400,
                 "No data is available on the specified dates. Try setting different start/end dates.",
             )
@@ -147,7 +149,7 @@ class TwelveData:
         now = self.clock.now()
         how = asked.get("adjust", "splits")
         if how not in ADJUSTMENTS:
-            raise RefusedError(400, f"Invalid **adjust** provided: {how}.")
+            raise VendorRefusalError(400, f"Invalid **adjust** provided: {how}.")
         begin = _instant(asked, "start_date", zone) or now - self.history
         end = _instant(asked, "end_date", zone) or now
         since = max(begin, now - self.history)
@@ -165,7 +167,7 @@ class TwelveData:
         )
         told_days = list(days)
         if not told_days:
-            raise RefusedError(404, f"Data not found for {instrument.symbol}")
+            raise VendorRefusalError(404, f"Data not found for {instrument.symbol}")
         today, *before = told_days
         close = self.last_price(instrument)
         session = instrument.session(now.astimezone(instrument.local).date())
@@ -205,7 +207,7 @@ def _zone(instrument: Instrument, interval: str, asked: str) -> ZoneInfo:
     if interval in DAILY or asked == "Exchange":
         return instrument.local
     if asked not in ZONES:
-        raise RefusedError(400, f"Invalid **timezone** provided: {asked}.")
+        raise VendorRefusalError(400, f"Invalid **timezone** provided: {asked}.")
     return ZONES[asked]
 
 
@@ -218,7 +220,9 @@ def _size(asked: Mapping[str, str]) -> int:
     except ValueError:
         size = 0
     if not 1 <= size <= MOST_BARS:
-        raise RefusedError(400, f"Invalid **outputsize** provided: {told}. Allowed: 1 to 5000")
+        raise VendorRefusalError(
+            400, f"Invalid **outputsize** provided: {told}. Allowed: 1 to 5000"
+        )
     return size
 
 
@@ -229,7 +233,7 @@ def _instant(asked: Mapping[str, str], which: str, zone: ZoneInfo) -> datetime |
     try:
         naive = datetime.fromisoformat(told)
     except ValueError:
-        raise RefusedError(400, f"Invalid **{which}** provided: {told}.") from None
+        raise VendorRefusalError(400, f"Invalid **{which}** provided: {told}.") from None
     return naive.replace(tzinfo=zone).astimezone(UTC)
 
 
@@ -257,7 +261,7 @@ def _row(instrument: Instrument, bar: Bar, interval: str, zone: ZoneInfo, places
 def _places(asked: Mapping[str, str], usual: int) -> int:
     told = asked.get("dp", "-1")
     if not told.lstrip("-").isdigit() or not -1 <= int(told) <= 11:
-        raise RefusedError(400, f"Invalid **dp** provided: {told}.")
+        raise VendorRefusalError(400, f"Invalid **dp** provided: {told}.")
     return usual if int(told) < 0 else int(told)
 
 

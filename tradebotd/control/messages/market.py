@@ -1,4 +1,4 @@
-"""JSON shapes of symbols, candles and levels."""
+"""JSON shapes of symbols, candles, levels and the credits of feeds."""
 
 from datetime import date
 
@@ -20,6 +20,18 @@ class Symbol(Message):
     active: bool
     last_price: Money | None
     last_price_age_s: float | None
+
+
+class FeedCredits(Message):
+    """Credits of one feed; those of the day are null where its plan has no limit of a day."""
+
+    feed: str
+    per_minute: int
+    left_minute: int
+    minute_resets_at: Instant
+    per_day: int | None
+    left_day: int | None
+    day_resets_at: Instant
 
 
 class SymbolResumed(Message):

@@ -1,16 +1,19 @@
-"""The symbols, their candles and their levels, as an operator reads them."""
+"""The symbols, their candles, levels and feeds, as an operator reads them."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from tradebotd.control.messages.market import Candle, Levels, Symbol
+from tradebotd.control.messages.market import Candle, FeedCredits, Levels, Symbol
 from tradebotd.daemon.operator.refusals import unknown
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import RefusedError
+from tradebotd.domain.ids import FeedName
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
+from tradebotd.ports.feed import PolledFeed
 from tradebotd.storage import reports
 from tradebotd.storage.postgres.database import Database
 
@@ -18,7 +21,15 @@ from tradebotd.storage.postgres.database import Database
 class MarketView:
     """Raises RefusedError for a symbol that is not configured."""
 
-    def __init__(self, *, database: Database, clock: Clock, prices: PriceCache) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        prices: PriceCache,
+        feeds: Mapping[FeedName, PolledFeed] | None = None,
+    ) -> None:
+        self._feeds = feeds or {}
         self._database = database
         self._clock = clock
         self._prices = prices
@@ -27,6 +38,15 @@ class MarketView:
         async with self._database.connection() as connection:
             rows = await reports.symbols(connection)
         return [Symbol(**row, **self.last_price(row["symbol"])) for row in rows]
+
+    def budget(self) -> list[FeedCredits]:
+        """The credits of each feed that has any, by name."""
+        told = [(name, feed.budget()) for name, feed in sorted(self._feeds.items())]
+        return [
+            FeedCredits(feed=name, **budget._asdict())
+            for name, budget in told
+            if budget is not None
+        ]
 
     def last_price(self, symbol: str) -> dict[str, Any]:
         """The last price and its age, in the columns of a symbol and of a position."""

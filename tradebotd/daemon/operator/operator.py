@@ -11,7 +11,7 @@ import structlog
 from tradebotd.control.messages.bots import Bot, BotDetail
 from tradebotd.control.messages.daemon import EntryGateState, Flattened, Left, Reloaded
 from tradebotd.control.messages.jobs import DeadLetter, Discarded, Job, JobRun, Switched
-from tradebotd.control.messages.market import Candle, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.market import Candle, FeedCredits, Levels, Symbol, SymbolResumed
 from tradebotd.control.messages.orders import Fill, Order, OrderDetail
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, Position, Trade
 from tradebotd.control.messages.status import HealthState, State, Status
@@ -208,6 +208,9 @@ class Operator:
 
     async def symbols(self) -> list[Symbol]:
         return await self._market.symbols()
+
+    async def budget(self) -> list[FeedCredits]:
+        return self._market.budget()
 
     async def candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         return await self._market.candles(symbol, timeframe, limit)

@@ -42,7 +42,9 @@ def wire_operator(
         doubtful=app.reloader.doubtful,
         not_reloaded=app.reloader.standing_failure,
     )
-    market_view = MarketView(database=database, clock=clock, prices=market.prices)
+    market_view = MarketView(
+        database=database, clock=clock, prices=market.prices, feeds=market.polled()
+    )
     positions = PositionView(
         database=database,
         clock=clock,

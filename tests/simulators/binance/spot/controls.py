@@ -17,7 +17,8 @@ def controls_of(venue: Venue) -> dict[str, Control]:
 
     account {name, funds, group}; key {name, account, secret | public_key (PEM), restrictions,
     addresses}; revoke {name}; commission {account, …}; deposit, withdraw {account, asset, amount};
-    transfer {account, type, asset, amount} (a negative amount leaves); move {symbol, price, depth};
+    transfer {account, type, asset, amount} (a negative amount leaves); lock {account, asset, amount}
+    (a negative one frees); move {symbol, price, depth};
     quote {symbol, bids, asks}; print {symbol, price, quantity}; reference {symbol, price};
     status {symbol, status}; filter {symbol, row}; rule {symbol, row}; slow {to_gateway_ms,
     to_engine_ms}; ban {address, until_ms}; exchange_cancel {symbol}; balances {account};
@@ -33,6 +34,7 @@ def controls_of(venue: Venue) -> dict[str, Control]:
             ("deposit", lambda v, t: v.deposit(t["account"], t["asset"], t["amount"]).id),
             ("withdraw", lambda v, t: v.withdraw(**t).id),
             ("transfer", _transfer),
+            ("lock", lambda v, t: v.lock_outside(t["account"], t["asset"], t["amount"])),
             ("move", lambda v, t: v.move(**t)),
             ("quote", lambda v, t: v.quote(t["symbol"], _levels(t["bids"]), _levels(t["asks"]))),
             ("print", lambda v, t: v.print_trade(**t)),

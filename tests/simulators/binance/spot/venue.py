@@ -127,6 +127,20 @@ class Venue:
         """Move from another wallet of the owner: `UMFUTURE_MAIN`, `FUNDING_MAIN` …"""
         return self._transfer(account, kind, asset, Decimal(amount), ZERO)
 
+    def lock_outside(self, account: str, asset: str, amount: str) -> None:
+        """Lock funds for another system of the venue (margin collateral); a negative amount frees them."""
+        held, now = self.accounts[account], self.now_ms()
+        held.lock(asset, Decimal(amount))
+        event = {
+            "e": "externalLockUpdate",
+            "E": now,
+            "a": asset,
+            "d": shown(Decimal(amount)),
+            "T": now,
+        }
+        self._tell_user(account, event)
+        self._tell_user(account, held.position_event([asset], now))
+
     # Prices.
 
     def quote(

@@ -70,7 +70,7 @@ async def test_a_reset_after_execution_leaves_an_order_behind() -> None:
 
 
 async def test_an_order_is_denied_although_it_is_there() -> None:
-    """Document 5, fact 2: -2013 is no proof of absence."""
+    """-2013 is no proof of absence."""
     async with exchange() as place:
         order = await place.order(type="LIMIT", timeInForce="GTC", price="50000")
         place.server.faults.set(Fault(kind=Kind.FALSE_NOT_FOUND, operation="query"))

@@ -198,7 +198,7 @@ def test_an_answer_is_as_long_as_was_asked() -> None:
 
 
 def test_a_client_id_is_unique_among_open_orders_only() -> None:
-    """Document 5, fact 1: it is no idempotency key; after a fill it is taken again."""
+    """It is no idempotency key: after a fill, or a cancel, it is taken again."""
     desk = Desk()
     desk.place("BUY", "LIMIT", price="50000", newClientOrderId="mine")
     refused = desk.try_place("BUY", "MARKET", newClientOrderId="mine")
@@ -256,6 +256,31 @@ def test_a_cancel_has_an_id_of_its_own() -> None:
     assert desk.balance("USDT") == ("100000", "0")
     again = desk.ask("DELETE", "/api/v3/order", symbol="BTCUSDT", orderId=order["orderId"])
     assert again.body == {"code": -2011, "msg": "Unknown order sent."}
+
+
+def test_a_cancel_s_id_may_take_the_place_of_the_order_s() -> None:
+    """The documents say that it does, and users that both are found: a switch has the harsher reading."""
+    desk = Desk()
+    desk.place("BUY", "LIMIT", price="50000", newClientOrderId="mine")
+    desk.cancel(origClientOrderId="mine", newClientOrderId="away")
+    ask: dict[str, Any] = {"symbol": "BTCUSDT", "origClientOrderId": "mine"}
+    assert desk.get("/api/v3/order", **ask)["status"] == "CANCELED"
+
+    desk.venue.cancel_renames = True
+
+    assert desk.code(desk.ask("GET", "/api/v3/order", **ask)) == -2013
+    found = desk.get("/api/v3/order", symbol="BTCUSDT", origClientOrderId="away")
+    assert found["status"] == "CANCELED"
+
+
+def test_funds_may_be_locked_by_another_system() -> None:
+    desk = Desk()
+
+    desk.venue.lock_outside(desk.name, "USDT", "99999")
+
+    assert desk.balance("USDT") == ("1", "99999")
+    assert desk.events("externalLockUpdate")[0]["d"] == "99999.00000000"
+    assert desk.code(desk.try_place("BUY", "MARKET")) == -2010
 
 
 def test_a_cancel_may_be_restricted_to_a_status() -> None:
