@@ -2,20 +2,23 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import anyio
 import pytest
 
 from tests.alpaca_venue.scene import APPLE, Stage, named, order, staged
+from tests.binance_spot.test_mutations import mutated
 from tests.simulators.alpaca.orders import Status, order_json
 from tests.simulators.alpaca.terms import Terms
 from tests.simulators.shared.faults import ALWAYS, Executed, Fault, Kind
-from tests.unit.alpaca.samples import EVENT, LEG, ORDER, value
-from tradebotd.domain.errors import OutcomeUnknownError
+from tests.unit.alpaca.samples import EVENT, LEG, ORDER, source, value
+from tradebotd.domain.errors import OutcomeUnknownError, VenueError
 from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.side import Side
+from tradebotd.net.errors import MisshapenError
 from tradebotd.ports.venue import StreamState, not_blocked
 from tradebotd.venues.alpaca import order_stream
 
@@ -279,3 +282,16 @@ async def test_a_key_that_the_stream_refuses_is_said() -> None:
             await stage.until(lambda: len(stage.host.slept) > 2)
             tasks.cancel_scope.cancel()
         assert stage.states == []
+
+
+async def test_a_mutated_event_is_heard_or_ends_the_connection() -> None:
+    """2.3: 2,000 of them; no other exception leaves the stream, whatever it is given."""
+    chance, refused = Random("mutated events"), 0
+    async with staged(terms=Terms(requests_per_minute=1_000_000, storm=10_000)) as stage:
+        for _ in range(2_000):
+            try:
+                await stage.parts.stream.hear(source(mutated(EVENT, chance)).json())
+            except (MisshapenError, VenueError):
+                refused += 1
+        assert refused > 100
+        assert stage.heard
