@@ -20,7 +20,10 @@ METADATA = {"importlib.metadata"}
 # Which importlib.metadata imports, or what of ours did for one function of many.
 HELPERS = {"csv", "difflib", "email", "json", "shutil", "socket", "tempfile", "zipfile"}
 # Of venues and feeds that are outside; the example has none.
-NETWORK = {"tradebotd.net", "tradebotd.venues.binance", "cryptography", "websockets", "aiohttp"}
+NETWORK = {
+    *("tradebotd.net", "tradebotd.venues.binance", "tradebotd.venues.alpaca"),
+    *("cryptography", "websockets", "aiohttp"),
+}
 CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},
@@ -30,6 +33,7 @@ FORBIDDEN = {
     | METADATA
     | HELPERS
     | NETWORK
+    | {"h11"}  # of `run`, the control server's, too
     | {"httpx", "ssl", "rich", "tradebotd.feeds.replay"},
     "tradebotd run": ARRAYS
     | METADATA

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.alpaca_venue import stage as alpaca
 from tests.binance_spot import stage as spot
 from tests.fakes.clock import FakeClock
 from tests.fakes.prices import FakePrices
@@ -35,7 +36,7 @@ from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
 UNMET = pytest.StashKey[frozenset[str] | None]()  # None: not all cases were collected
-NOW = datetime(2022, 3, 1, 12, tzinfo=UTC)
+NOW = datetime(2022, 3, 1, 15, tzinfo=UTC)  # New York trades, where a venue has sessions
 FIRST, SECOND, THIRD = ClientOrderId("tb1"), ClientOrderId("tb2"), ClientOrderId("tb3")
 CASH = Decimal(1000)
 FUTURES = PositionType.FUTURES
@@ -66,7 +67,7 @@ class Case:
     `limiter`: while it is held, whatever is sent waits inside the adapter, and has not left.
     """
 
-    venue: PaperVenue | ScriptedVenue | Staged | spot.StagedSpot
+    venue: PaperVenue | ScriptedVenue | Staged | spot.StagedSpot | alpaca.StagedAlpaca
     clock: FakeClock
     prices: FakePrices
     symbol: MarketSymbol
@@ -102,6 +103,8 @@ class Case:
             "stop_price": None if type_ is OrderType.LIMIT else level,
         }
         made = OrderRequest(**{**request, **changes})
+        if isinstance(self.venue, alpaca.StagedAlpaca):
+            return alpaca.as_taken(made)
         as_it_is = (
             not isinstance(self.venue, Staged) or changes.get("time_in_force", "day") != "day"
         )
@@ -157,7 +160,7 @@ class Case:
         if isinstance(self.venue, Staged):
             self.venue.exchange.words[client_order_id] = word
             return
-        if isinstance(self.venue, spot.StagedSpot):
+        if isinstance(self.venue, spot.StagedSpot | alpaca.StagedAlpaca):
             self.venue.in_words(client_order_id, word)
             return
         async with self.database.transaction() as connection:
@@ -196,7 +199,7 @@ def limited(taken: dict[str, Any]) -> VenueTraits:
     )
 
 
-@pytest.fixture(params=["paper", "scripted", "rehearsal", spot.NAME])
+@pytest.fixture(params=["paper", "scripted", "rehearsal", spot.NAME, alpaca.NAME])
 def venue_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -345,6 +348,8 @@ async def case(
         elif venue_name == spot.NAME:
             in_base = fee_asset == "base"
             made = await stack.enter_async_context(_spot(made, fee_in_base=in_base))
+        elif venue_name == alpaca.NAME:
+            made = await stack.enter_async_context(_alpaca(made))
         made.venue.listen(made.hear)
         yield made
 
@@ -381,6 +386,19 @@ async def _spot(case: Case, *, fee_in_base: bool) -> AsyncIterator[Case]:
         yield replace(case, venue=venue, meet=meet, limiter=lambda: spot.held(venue))
 
 
+@asynccontextmanager
+async def _alpaca(case: Case) -> AsyncIterator[Case]:
+    """The case with Alpaca, whose ledger is its simulator's."""
+    async with alpaca.staged_alpaca(case.clock, case.prices, case.known, CASH) as venue:
+        before: dict[str, Decimal] = dict.fromkeys(case.known, Decimal(100))
+
+        async def meet(point: Tick) -> None:
+            await venue.meet(point, before.get(point.symbol))
+            before[point.symbol] = point.price
+
+        yield replace(case, venue=venue, meet=meet, limiter=lambda: alpaca.held(venue))
+
+
 def _is(item: pytest.Item, venue: str, name: str) -> bool:
     """*name*: a case at *venue*, all cases of one test there, or of one file."""
     test, _, case = item.name.partition("[")
@@ -393,6 +411,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Skip what a venue's traits leave out, with the reason that a user would be told."""
     left_out = [(NAME, *each) for each in EXCLUDED.items()]
     left_out += [(spot.NAME, *each) for each in spot.EXCLUDED.items()]
+    left_out += [(alpaca.NAME, *each) for each in alpaca.EXCLUDED.items()]
     unmet = {name for _, name, _ in left_out}
     for item in items:
         for venue, name, reason in left_out:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from tradebotd.config.real_venue_facts import facts_of
+from tradebotd.config.real_venue_facts import kinds_told
 from tradebotd.config.sections import BotSection, FeedSection, SymbolSection, VenueSection
 from tradebotd.domain.decimals import BASIS_POINT
 from tradebotd.domain.quote import PriceKind, Spread, TriggerPrice
@@ -35,8 +35,7 @@ def _own_kinds(venue: VenueSection | None) -> frozenset[PriceKind]:
         return frozenset()
     if venue.kind == "paper":
         return _AROUND_LAST
-    facts = facts_of(venue.kind)
-    return frozenset() if facts is None else facts.price_kinds
+    return kinds_told(venue.kind, venue.data_feed)
 
 
 def spread_of(

@@ -23,6 +23,9 @@ class RealVenue:
 
     *rehearsal*: where a key that is not live belongs. *price_kinds*: those that its quotes tell.
     *charges_in_base*: a buy keeps its fee from what it bought, unless another asset pays it.
+    *data_url*: of prices, where they have a host of their own, live and to rehearse.
+    *tells_key_rights*: what an API key may do can be asked. *holds_shares*: beside what trades
+    around the clock, by a name with a slash in it.
     """
 
     live: Addresses
@@ -33,6 +36,9 @@ class RealVenue:
     price_kinds: frozenset[PriceKind]
     position_types: frozenset[str]
     charges_in_base: bool = False
+    data_url: str = ""
+    tells_key_rights: bool = True
+    holds_shares: bool = False
 
 
 REAL_VENUES: Final[Mapping[str, RealVenue]] = {
@@ -52,7 +58,34 @@ REAL_VENUES: Final[Mapping[str, RealVenue]] = {
         position_types=frozenset({"spot"}),
         charges_in_base=True,
     ),
+    "alpaca": RealVenue(
+        live=Addresses("https://api.alpaca.markets", "wss://api.alpaca.markets/stream"),
+        rehearsal=Addresses(
+            "https://paper-api.alpaca.markets", "wss://paper-api.alpaca.markets/stream"
+        ),
+        hosts=("alpaca.markets",),
+        test_hosts=("paper-api.alpaca.markets",),
+        self_trade=SelfTrade.REJECTS,
+        price_kinds=frozenset({PriceKind.LAST}),
+        position_types=frozenset({"spot"}),
+        data_url="https://data.alpaca.markets",
+        tells_key_rights=False,
+        holds_shares=True,
+    ),
 }
+
+
+# Bid and ask of one exchange lack for minutes: those of all exchanges are told alone.
+WITH_ALL_EXCHANGES: Final = frozenset({PriceKind.LAST, PriceKind.BID, PriceKind.ASK})
+
+
+def kinds_told(kind: str, data_feed: str) -> frozenset[PriceKind]:
+    """Return the kinds of price that a venue outside tells; none of paper."""
+    facts = facts_of(kind)
+    if facts is None:
+        return frozenset()
+    is_chosen = bool(facts.data_url) and data_feed == "sip"
+    return WITH_ALL_EXCHANGES if is_chosen else facts.price_kinds
 
 
 def facts_of(kind: str) -> RealVenue | None:

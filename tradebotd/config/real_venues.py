@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from tradebotd.config.model import Config
 from tradebotd.config.real_venue_facts import REAL_VENUES, Addresses
 from tradebotd.config.sections import VenueSection
+from tradebotd.domain.instrument import ALWAYS_OPEN
 
 # Of the paper venue: a real one has these from itself, and tells them.
 PAPER_KEYS: Final = (
@@ -27,12 +28,17 @@ class Reached:
 
     base_url: str
     ws_url: str
+    data_url: str = ""
 
 
 def addresses_of(venue: VenueSection) -> Reached:
     """Return the addresses of the file, else the live ones or those to rehearse at."""
-    usual = _usual(venue)
-    return Reached(venue.base_url or usual.base_url, venue.ws_url or usual.ws_url)
+    facts, usual = REAL_VENUES[venue.kind], _usual(venue)
+    base_url = venue.base_url or usual.base_url
+    data_url = venue.data_url or facts.data_url
+    if venue.data_url is None and not _is_of(_host_of(base_url), facts.hosts):
+        data_url = base_url  # a simulator or a proxy: no key of it leaves for the vendor
+    return Reached(base_url, venue.ws_url or usual.ws_url, data_url if facts.data_url else "")
 
 
 def _usual(venue: VenueSection) -> Addresses:
@@ -45,6 +51,8 @@ def real_venue_problems(config: Config) -> Iterator[str]:
     for name, venue in config.venues.items():
         if venue.kind in REAL_VENUES:
             yield from _one(f"venues.{name}", venue)
+    yield from _shares_around_the_clock(config)
+    yield from _one_stream_an_account(config)
     kinds = {name: venue.kind for name, venue in config.venues.items()}
     traded = {symbol.symbol: kinds.get(symbol.venue, "") for symbol in config.symbols}
     for number, bot in enumerate(config.bots):
@@ -63,16 +71,60 @@ def _one(path: str, venue: VenueSection) -> Iterator[str]:
     for key in PAPER_KEYS:
         if key in venue.model_fields_set:
             yield f'{path}.{key}: belongs to kind = "paper", not to {venue.kind!r}'
-    if venue.allow_unrestricted_key and not venue.live:
-        yield f"{path}.allow_unrestricted_key: only a live key is asked for its addresses"
+    facts = REAL_VENUES[venue.kind]
+    yield from _of_other_kinds(path, venue)
     reached = addresses_of(venue)
     for key, url, schemes in (
         ("base_url", reached.base_url, ("https", "http")),
         ("ws_url", reached.ws_url, ("wss", "ws")),
+        *((("data_url", reached.data_url, ("https", "http")),) if facts.data_url else ()),
     ):
-        problem = _scheme_problem(url, schemes, live=venue.live) or url_problem(venue, url)
+        problem = _scheme_problem(url, schemes, live=venue.live)
+        if problem is None:
+            problem = _data_problem(venue, url) if key == "data_url" else url_problem(venue, url)
         if problem is not None:
             yield f"{path}.{key}: {problem}"
+
+
+def _of_other_kinds(path: str, venue: VenueSection) -> Iterator[str]:
+    """Yield keys that venues of this kind have no use for."""
+    facts = REAL_VENUES[venue.kind]
+    if venue.allow_unrestricted_key and not (venue.live and facts.tells_key_rights):
+        asked = "only a live key is asked for its addresses"
+        told = (
+            asked if facts.tells_key_rights else f"{venue.kind!r} does not tell what a key may do"
+        )
+        yield f"{path}.allow_unrestricted_key: {told}"
+    if not facts.data_url:
+        for key in ("data_url", "data_feed"):
+            if key in venue.model_fields_set:
+                yield f"{path}.{key}: a venue of kind {venue.kind!r} has none; leave it out"
+
+
+def _shares_around_the_clock(config: Config) -> Iterator[str]:
+    """Yield shares whose calendar never closes: their orders would wait for the next session."""
+    for number, symbol in enumerate(config.symbols):
+        venue = config.venues.get(symbol.venue)
+        facts = None if venue is None else REAL_VENUES.get(venue.kind)
+        market = symbol.names.get(symbol.venue, symbol.symbol)
+        is_share = facts is not None and facts.holds_shares and "/" not in market
+        if is_share and symbol.calendar == ALWAYS_OPEN:
+            yield (
+                f"symbols[{number}].calendar: shares trade in sessions;"
+                f' write "XNYS" (crypto there is named with a slash: "BTC/USD")'
+            )
+
+
+def _one_stream_an_account(config: Config) -> Iterator[str]:
+    """A11: yield a second venue with one key: the order stream of an account is one connection."""
+    seen: dict[str, str] = {}
+    for name, venue in config.venues.items():
+        if venue.kind != "alpaca" or venue.api_key is None:
+            continue
+        key = repr(venue.api_key)
+        if key in seen:
+            yield f"venues.{name}.api_key: {seen[key]!r} has it; an account has one order stream"
+        seen.setdefault(key, name)
 
 
 def _scheme_problem(url: str, schemes: tuple[str, str], *, live: bool) -> str | None:
@@ -94,12 +146,27 @@ def url_problem(venue: VenueSection, url: str) -> str | None:
 
     A host that is not the vendor's (a simulator, a proxy) is not live.
     """
-    facts, host = REAL_VENUES[venue.kind], (urlsplit(url).hostname or "").lower()
+    facts, host = REAL_VENUES[venue.kind], _host_of(url)
     is_test, is_vendors = _is_of(host, facts.test_hosts), _is_of(host, facts.hosts)
     if venue.live and (is_test or not is_vendors):
         return f"live = true, but {host} is no live address of the venue"
     if not venue.live and is_vendors and not is_test:
         return f"{host} is live, with real money: say live = true, or take a test address"
+    return None
+
+
+def _host_of(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _data_problem(venue: VenueSection, url: str) -> str | None:
+    """Return why a live key must not be shown there. Prices are the same, live and to rehearse."""
+    host = _host_of(url)
+    if venue.live and not _is_of(host, REAL_VENUES[venue.kind].hosts):
+        return f"live = true, but {host} is no address of the venue"
     return None
 
 

@@ -143,6 +143,8 @@ class VenueSection(Section):
     max_clock_offset: Duration = timedelta(seconds=1)
     base_url: str | None = None
     ws_url: str | None = None
+    data_url: str | None = None
+    data_feed: Literal["iex", "sip"] = "iex"
     api_key: SecretReference | None = None
     api_secret: SecretReference | None = None
     live: bool = False

@@ -8,7 +8,7 @@ from tradebotd.config.sections import FeedSection, HealthSection, VenueSection
 
 OF_PROVIDERS: Final = ("base_url", "credits_per_minute", "credits_per_day", "price_every")
 OF_SIMULATED: Final = ("speed", "on_end")
-LATER_OF_VENUES: Final = ("base_url", "ws_url")
+LATER_OF_VENUES: Final = ("base_url", "ws_url", "data_url")
 LATER_OF_HEALTH: Final = (
     *("buy_sell_ratio", "buy_sell_for"),
     *("max_position_age", "job_failure_rate"),
@@ -56,6 +56,8 @@ def _venue(path: str, venue: VenueSection) -> Iterator[str]:
     for key in LATER_OF_VENUES:
         if getattr(venue, key) is not None:
             yield f"{path}.{key}: a paper venue has none; leave it out"
+    if venue.data_feed != "iex":
+        yield f"{path}.data_feed: a paper venue has none; leave it out"
     if venue.live:
         yield f"{path}.live: nothing is live on paper; leave it out"
     if venue.allow_unrestricted_key:

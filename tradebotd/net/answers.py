@@ -140,5 +140,9 @@ class Value:
             raise self._wrong(f"is none of {', '.join(words)}")
         return word
 
+    def wrong(self, what: str) -> MisshapenError:
+        """Return the error of a value that a reader of its own cannot take: *what* it is."""
+        return self._wrong(what)
+
     def _wrong(self, what: str) -> MisshapenError:
         return self._source.misshapen(f"whose {self._at.lstrip('.') or 'whole'} {what}")

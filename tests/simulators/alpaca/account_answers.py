@@ -32,7 +32,7 @@ def account_json(desk: Desk) -> dict[str, Any]:
         "crypto_tier": 1,
         "options_approved_level": 0,
         "options_trading_level": 0,
-        "currency": "USD",
+        "currency": terms.currency,
         "buying_power": can_buy,
         "regt_buying_power": can_buy,
         "effective_buying_power": can_buy,

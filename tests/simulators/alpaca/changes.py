@@ -140,14 +140,18 @@ def check_room(desk: Desk, order: Order, new: Order) -> None:
 
 
 def finish_replace(desk: Desk, order: Order, new: Order, *, keeps: bool) -> None:
-    """Replace *order* by *new*, or tell that it was too late (A8)."""
+    """Replace *order* by *new*, or tell that it was too late (A8).
+
+    No document says what a cancel of *new* does meanwhile; here it takes the replacement back.
+    """
     if keeps:
         new.quantity = order.left
-    if not order.is_open or not fits(desk, order, new):
+    if not order.is_open or not new.is_open or not fits(desk, order, new):
         if order.is_open:
             order.status = order.before_pending or Status.NEW
         desk.updates.tell("order_replace_rejected", order, desk.now)
-        groups.end(desk, new, Status.REJECTED)
+        if new.is_open:
+            groups.end(desk, new, Status.REJECTED)
         return
     order.replaced_by, order.replaced_at = new.id, desk.now
     join_group(order, new)

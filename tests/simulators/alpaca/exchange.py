@@ -123,7 +123,8 @@ class Exchange:
         self.catch_up()
         moved = Decimal(amount)
         self.desk.ledger.transfer(moved)
-        self.desk.activities.money("CSD" if moved > 0 else "CSW", self.desk.now, moved)
+        kind, currency = "CSD" if moved > 0 else "CSW", self.terms.currency
+        self.desk.activities.money(kind, self.desk.now, moved, currency=currency)
 
     def dividend(self, symbol: str, a_share: str | Decimal) -> None:
         """Pay *a_share* for each share that is held; a short position pays it."""

@@ -12,6 +12,7 @@ class Terms:
     key: str = "PKSIMULATED"
     secret: str = "simulated-secret"  # noqa: S105
     cash: Decimal = Decimal(100_000)
+    currency: str = "USD"  # of the cash; another one where a test's symbols are paid in it
     multiplier: int = 2
     shorting_enabled: bool = True
     trading_blocked: bool = False

@@ -45,6 +45,8 @@ def wire_venues(
                 venues[name] = _paper(config, name, symbols, database, market, calendars)
             case "binance_spot":
                 venues[name] = outside.binance_spot(name, section, files.keys[key])
+            case "alpaca":
+                venues[name] = outside.alpaca(name, section, files.keys[key])
             case _:
                 raise ConfigError([f"venues.{key}.kind: {section.kind!r} is not available"])
     return venues
@@ -75,6 +77,21 @@ class _Outside:
             gates=self._gates,
             live=section.live,
             allow_unrestricted_key=section.allow_unrestricted_key,
+            max_clock_offset=section.max_clock_offset,
+        )
+
+    def alpaca(self, name: VenueName, section: VenueSection, key: VenueKey) -> Venue:
+        from tradebotd.venues.alpaca.building import build_alpaca  # noqa: PLC0415
+
+        return build_alpaca(
+            name,
+            addresses_of(section),
+            key,
+            [each for each in self._symbols.values() if each.instrument.venue == name],
+            host=self._host,
+            gates=self._gates,
+            live=section.live,
+            feed=section.data_feed,
             max_clock_offset=section.max_clock_offset,
         )
 

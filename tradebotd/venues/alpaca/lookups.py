@@ -1,0 +1,284 @@
+"""Orders and fills of the past, everywhere that Alpaca keeps them.
+
+An order is asked for by its id, then looked for in the lists of open and closed orders and behind
+the latest fills. One order may have several ids here: a replaced one, the stop of a pair. What is
+returned is complete, or it raises.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import VenueUnavailableError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.ids import ClientOrderId, VenueOrderId
+from tradebotd.domain.order import OrderReport
+from tradebotd.net.answers import Value
+from tradebotd.ports.clock import HostClock
+from tradebotd.ports.venue import OrderLookup, status_of
+from tradebotd.venues.alpaca import paths
+from tradebotd.venues.alpaca.errors import Refusal, error_of
+from tradebotd.venues.alpaca.names import OURS, OrderNames, named_orders
+from tradebotd.venues.alpaca.orders import OrderReader, is_live
+from tradebotd.venues.alpaca.payload import ONE_SECOND, id_of, instant_of, stamped
+from tradebotd.venues.alpaca.rest import Rest
+from tradebotd.venues.alpaca.symbols import Symbols, short_name
+
+PAGE: Final = 500  # of orders
+ACTIVITY_PAGE: Final = 100
+MOST_PAGES: Final = 1000
+CLOSED_PAGES: Final = 4  # of closed orders that are searched for an id
+MOST_STRANGERS: Final = 10  # orders that only fills have told, and that are asked for one by one
+MOST_SUCCESSORS: Final = 5
+MANY_SYMBOLS: Final = 50  # beyond it a list is of all symbols
+A_MINUTE: Final = timedelta(minutes=1)
+
+
+class Lookups:
+    """Questions about orders and fills. Raise VenueError, MisshapenError."""
+
+    def __init__(
+        self,
+        rest: Rest,
+        reader: OrderReader,
+        symbols: Symbols,
+        names: OrderNames,
+        host: HostClock,
+    ) -> None:
+        self._rest, self._reader, self._symbols = rest, reader, symbols
+        self._names, self._host = names, host
+
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
+        asked: set[str] = set()
+        found = await self.found(symbol, client_order_id, asked)
+        report = None
+        if found is not None and self._is_of(found, symbol):
+            report = await self.whole(found, client_order_id)
+        return OrderLookup(report=report, endpoints=frozenset(asked), venue_time=self._host.now())
+
+    async def found(
+        self, symbol: str, client_order_id: ClientOrderId, asked: set[str]
+    ) -> Value | None:
+        """Return the order as the venue tells it; None where none of the places has it."""
+        asked.add("order")
+        known = self._names.order_id(client_order_id)
+        if known is not None:
+            told = await self._one(paths.ORDER, of=known)
+            if told is not None:
+                return told
+        told = await self._one(paths.ORDER_BY_CLIENT_ID, {"client_order_id": client_order_id})
+        if told is not None:
+            self._names.learn_all(told)
+            return told
+        return await self._in_lists(symbol, client_order_id, asked)
+
+    async def _one(
+        self, call: paths.Call, query: dict[str, str] | None = None, of: str = ""
+    ) -> Value | None:
+        told = await self._rest.answer(call, query, of=of)
+        if not isinstance(told, Refusal):
+            return told
+        if told.is_not_found:
+            return None
+        raise error_of(told)
+
+    async def _in_lists(
+        self, symbol: str, client_order_id: ClientOrderId, asked: set[str]
+    ) -> Value | None:
+        """Look through open and closed orders, and behind the latest fills of the symbol."""
+        seen: set[str] = set()
+        for status, most in (("open", MOST_PAGES), ("closed", CLOSED_PAGES)):
+            asked.add(f"{status} orders")
+            for told in await self._listed(status, [symbol], most, or_raise=status == "open"):
+                self._names.learn_all(told)
+                for each, name in named_orders(told):
+                    seen.add(id_of(each["id"]))
+                    if name == client_order_id:
+                        return each
+        asked.add("activities")
+        rows = await self._activities({"activity_types": "FILL", "direction": "desc"}, pages=1)
+        of_symbol = [each for each in rows if self._is_of(each, symbol)]
+        numbers = dict.fromkeys(id_of(each["order_id"]) for each in of_symbol)
+        for order_id in [each for each in numbers if each not in seen][:MOST_STRANGERS]:
+            order = await self._one(paths.ORDER, of=order_id)
+            if order is not None and order["client_order_id"].text() == client_order_id:
+                return order
+        return None
+
+    def _is_of(self, told: Value, symbol: str) -> bool:
+        market = told.get("symbol")
+        return market is not None and self._symbols.symbol(market.text()) == symbol
+
+    async def whole(self, told: Value, client_order_id: ClientOrderId) -> OrderReport:
+        """Return the order under our id with all its fills, and with those of what took its place.
+
+        A venue that replaces an order by itself (a split) gives the new one an id of its own, and
+        a client id that is none of ours: it is the same order to us. Raises VenueUnavailableError
+        while fills lag behind the order.
+        """
+        chain = [told]
+        while (
+            len(chain) <= MOST_SUCCESSORS
+            and (successor := await self._successor(chain[-1])) is not None
+        ):
+            chain.append(successor)
+        fills: list[Fill] = []
+        for each in chain:
+            self._names.learn(id_of(each["id"]), client_order_id)
+            fills += await self._fills_of(each, client_order_id)
+        report = self._reader.order(chain[-1], client_order_id)
+        traded = sum((fill.quantity for fill in fills), ZERO)
+        filled = sum((each["filled_qty"].decimal() for each in chain), ZERO)
+        if traded < filled:
+            raise VenueUnavailableError(f"fills of order {report.venue_order_id} lag behind it")
+        status = report.status
+        if is_live(status) and traded > report.filled_quantity:  # it has traded between two answers
+            whole = None if report.asked is None else report.asked.quantity
+            status = status_of(chain[-1]["status"].text(), traded, whole)[0]
+        others = tuple(VenueOrderId(id_of(each["id"])) for each in chain[:-1])
+        return replace(
+            report, status=status, filled_quantity=traded, fills=tuple(fills), other_ids=others
+        )
+
+    async def _successor(self, told: Value) -> Value | None:
+        """Return what the venue has put in an order's place by itself."""
+        by = told.get("replaced_by")
+        if by is None or told["status"].text() != "replaced":
+            return None
+        if (self._names.name(id_of(by)) or "").startswith(OURS):
+            return None  # our own replacement, which has an id of ours
+        successor = await self._one(paths.ORDER, of=id_of(by))
+        if successor is None or successor["client_order_id"].text().startswith(OURS):
+            return None
+        return successor
+
+    async def _fills_of(self, told: Value, name: ClientOrderId) -> list[Fill]:
+        if not told["filled_qty"].decimal():
+            return []
+        order_id = id_of(told["id"])
+        rows = await self._activities(
+            {
+                "activity_types": "FILL",
+                "order_id": order_id,  # A9; who ignores it tells more, which is left out below
+                "after": stamped(instant_of(told["created_at"]) - A_MINUTE),
+                "direction": "asc",
+            }
+        )
+        return [
+            self._reader.activity(each, name)
+            for each in rows
+            if id_of(each["order_id"]) == order_id
+        ]
+
+    async def open_orders(self, symbols: Collection[str]) -> Sequence[OrderReport]:
+        if not symbols:
+            return []
+        reports = []
+        for told in await self._listed("open", symbols, MOST_PAGES):
+            self._names.learn_all(told)
+            for each, name in named_orders(told):
+                order_id = id_of(each["id"])
+                report = self._reader.order(each, self._names.name(order_id) or name)
+                if is_live(report.status) and self._is_among(each, symbols):
+                    reports.append(report)
+        return reports
+
+    def _is_among(self, told: Value, symbols: Collection[str]) -> bool:
+        market = told.get("symbol")
+        return market is None or self._symbols.symbol(market.text()) in symbols
+
+    async def _listed(
+        self, status: str, symbols: Collection[str], pages: int, *, or_raise: bool = True
+    ) -> list[Value]:
+        """A7: return orders with their legs nested, page by page, from the newest to older ones.
+
+        A page holds 50 unless more are asked for; the next one ends before its last order.
+        """
+        query = {"status": status, "limit": str(PAGE), "nested": "true", "direction": "desc"}
+        if len(symbols) <= MANY_SYMBOLS:
+            markets = sorted(short_name(self._symbols.market(each)) for each in symbols)
+            query["symbols"] = ",".join(markets)
+        found: list[Value] = []
+        for _ in range(pages):
+            rows = (await self._rest.ask(paths.ORDERS, query)).items()
+            found += rows
+            if len(rows) < PAGE:
+                return found
+            query["before_order_id"] = id_of(rows[-1]["id"])
+        if or_raise:
+            raise VenueUnavailableError(f"{status} orders: more than {pages} pages")
+        return found
+
+    async def fills_since(self, since: datetime, symbols: Collection[str]) -> Sequence[Fill]:
+        """Return fills from the account's activities; they are listed by when they were made."""
+        if not symbols:
+            return []
+        rows = await self._activities(
+            {
+                "activity_types": "FILL",
+                "after": stamped(since - ONE_SECOND),
+                "direction": "asc",
+            }
+        )
+        rows = [
+            each
+            for each in rows
+            if instant_of(each["transaction_time"]) >= since and self._is_among(each, symbols)
+        ]
+        await self._learn_names({id_of(each["order_id"]) for each in rows}, symbols)
+        fills = [
+            self._reader.activity(each, self._names.name(id_of(each["order_id"]))) for each in rows
+        ]
+        return sorted(fills, key=lambda fill: fill.executed_at)
+
+    async def _learn_names(self, order_ids: Iterable[str], symbols: Collection[str]) -> None:
+        """Learn the client ids of orders: from one page of them, and a few one by one."""
+        unnamed = [each for each in order_ids if self._names.name(each) is None]
+        if not unnamed:
+            return
+        for told in await self._listed("all", symbols, 1, or_raise=False):
+            self._names.learn_all(told)
+        for order_id in [each for each in unnamed if self._names.name(each) is None][
+            :MOST_STRANGERS
+        ]:
+            order = await self._one(paths.ORDER, of=order_id)
+            if order is not None:
+                self._names.learn_all(order)
+
+    async def learn_pairs(self) -> None:
+        """Learn the stops of pairs that are open, which their own orders do not say."""
+        query = {"status": "open", "limit": str(PAGE), "nested": "true"}
+        for told in (await self._rest.ask(paths.ORDERS, query)).items():
+            self._names.learn_all(told)
+
+    async def by_id(self, order_id: str) -> Value | None:
+        return await self._one(paths.ORDER, of=order_id)
+
+    async def _activities(self, query: dict[str, str], pages: int = MOST_PAGES) -> list[Value]:
+        """Return activities page by page. Raises VenueUnavailableError where they do not end."""
+        query = {**query, "page_size": str(ACTIVITY_PAGE)}
+        found: list[Value] = []
+        for _ in range(pages):
+            rows = (await self._rest.ask(paths.ACTIVITIES, query)).items()
+            found += rows
+            if len(rows) < ACTIVITY_PAGE:
+                return found
+            token = rows[-1]["id"].text()
+            if token == query.get("page_token"):
+                raise rows[-1].wrong("is the page's own token")
+            query["page_token"] = token
+        if pages == 1:
+            return found
+        raise VenueUnavailableError(f"activities: more than {pages} pages")
+
+    async def money_since(self, kinds: Iterable[str], since: datetime) -> list[Value]:
+        """Return activities of *kinds* that were made at or after *since*."""
+        return await self._activities(
+            {
+                "activity_types": ",".join(kinds),
+                "after": stamped(since - ONE_SECOND),
+                "direction": "asc",
+            }
+        )
