@@ -1,14 +1,16 @@
-"""What every feed must do; run for each simulated feed there is."""
+"""What every feed must do: those that carry their own time, and those that ask a provider."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.market_data import MINUTE, START, market_symbol, standing_clock
+from tests.fakes.twelvedata import staged
 from tests.recorded import recorded_csv
+from tests.simulators.twelvedata.instruments import Instrument
 from tradebotd.clocks.market import MarketClock
 from tradebotd.config.price_kinds import FEEDS
 from tradebotd.domain.errors import ConfigError, FeedError
@@ -16,12 +18,15 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.replay import Recordings, ReplayFeed, load_recordings
 from tradebotd.feeds.synthetic import SyntheticFeed
-from tradebotd.ports.feed import SimulatedFeed
+from tradebotd.ports.feed import Feed, SimulatedFeed
 from tradebotd.storage.postgres.database import Database
 
 SYMBOL = market_symbol("BTCPERP", feeds=("sim",))
 NAME = FeedName("sim")
 Made = tuple[SimulatedFeed, MarketClock]
+AnyMade = tuple[Feed, MarketClock]
+# What the simulated provider has of SYMBOL: it trades around the clock.
+THERE = Instrument(symbol="BTCPERP", kind="Digital Currency", exchange="Simulated")
 
 
 def replay(directory: Path) -> Made:
@@ -42,10 +47,30 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Made]:
     return lambda: next(made)
 
 
-async def test_only_closed_candles_are_shown(make: Callable[[], Made]) -> None:
+@pytest.fixture(params=[replay, synthetic, None], ids=["replay", "synthetic", "twelvedata"])
+def ready(request: pytest.FixtureRequest, tmp_path: Path) -> AnyMade | None:
+    """A feed whose files are read; None: one that asks, and is made while the loop runs."""
+    return None if request.param is None else request.param(tmp_path)
+
+
+@pytest.fixture
+async def any_feed(ready: AnyMade | None) -> AsyncIterator[AnyMade]:
+    if ready is not None:
+        yield ready
+        return
+    clock = standing_clock(START)
+    async with staged(clock, instruments=[THERE]) as stage:
+        yield stage.feed(NAME), clock
+
+
+def begin(feed: Feed) -> datetime:
+    return feed.span()[0] if isinstance(feed, ReplayFeed | SyntheticFeed) else START
+
+
+async def test_only_closed_candles_are_shown(any_feed: AnyMade) -> None:
     """M3.6: an unfinished candle is never used."""
-    feed, clock = make()
-    start = feed.span()[0]
+    feed, clock = any_feed
+    start = begin(feed)
     for elapsed in (0, 59, 60, 119, 120):
         clock.jump_to(start + timedelta(seconds=elapsed))
         found = await feed.fetch(SYMBOL, Timeframe.M1, start, start + timedelta(days=1))
@@ -53,9 +78,9 @@ async def test_only_closed_candles_are_shown(make: Callable[[], Made]) -> None:
         assert (len(found.candles) > 0) == (elapsed >= 60)
 
 
-async def test_ranges_are_half_open_and_in_order(make: Callable[[], Made]) -> None:
-    feed, clock = make()
-    start = feed.span()[0]
+async def test_ranges_are_half_open_and_in_order(any_feed: AnyMade) -> None:
+    feed, clock = any_feed
+    start = begin(feed)
     clock.jump_to(start + timedelta(hours=5))
     whole = (await feed.fetch(SYMBOL, Timeframe.M1, start, clock.now())).candles
     middle = start + timedelta(hours=2)
@@ -106,9 +131,10 @@ async def test_a_quote_is_the_last_point_of_the_path(make: Callable[[], Made]) -
         assert await feed.quotes([SYMBOL]) == {SYMBOL.symbol: point.price}
 
 
-async def test_what_the_feed_does_not_have_is_an_error(make: Callable[[], Made]) -> None:
-    feed, _ = make()
-    start = feed.span()[0]
+async def test_what_the_feed_does_not_have_is_an_error(any_feed: AnyMade) -> None:
+    feed, clock = any_feed
+    start = begin(feed)
+    clock.jump_to(start + 2 * MINUTE)
     with pytest.raises(FeedError):
         await feed.fetch(market_symbol("OTHER"), Timeframe.M1, start, start + MINUTE)
     with pytest.raises(FeedError):
@@ -117,11 +143,11 @@ async def test_what_the_feed_does_not_have_is_an_error(make: Callable[[], Made])
 
 
 async def test_a_call_while_a_connection_is_held_fails(
-    make: Callable[[], Made], database: Database
+    any_feed: AnyMade, database: Database
 ) -> None:
     """M1.3: enforced at run time, for every call that may wait on a network."""
-    feed, _ = make()
-    start = feed.span()[0]
+    feed, _ = any_feed
+    start = begin(feed)
     async with database.connection():
         with pytest.raises(RuntimeError, match="holds a database connection"):
             await feed.fetch(SYMBOL, Timeframe.M1, start, start + MINUTE)

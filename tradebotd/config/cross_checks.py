@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from tradebotd.config.bot_checks import bot_problems
 from tradebotd.config.cash_warnings import cash_problems
 from tradebotd.config.currency_checks import currency_problems
+from tradebotd.config.feed_credits import credit_problems, feed_problems
 from tradebotd.config.filter_checks import filter_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.problem_text import NAME_WORDS, not_yet, percent, unknown_name
@@ -31,7 +32,7 @@ SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
 _MOST_LISTED: Final = 1_000  # entries of a folder
 _NAMED: Final = 5
 _MAGIC: Final = re.compile(r"[*?[]")
-BUILT_FEEDS: Final = SIMULATED_KINDS
+BUILT_FEEDS: Final = SIMULATED_KINDS | {"twelvedata"}
 BUILT_VENUES: Final = frozenset({"paper", *REAL_VENUES})
 
 
@@ -42,6 +43,7 @@ def cross_problems(config: Config) -> list[str]:
         *_names(config),
         *_database(config),
         *_feeds(config),
+        *credit_problems(config),
         *_venues(config),
         *_symbols(config),
         *_calendars(config),
@@ -117,6 +119,8 @@ def _feeds(config: Config) -> Iterator[str]:
         path = f"feeds.{name}"
         if feed.kind not in BUILT_FEEDS:
             yield not_yet(f"{path}.kind", feed.kind, BUILT_FEEDS)
+        if feed.kind == "twelvedata":
+            yield from feed_problems(name, feed)
         if feed.kind == "replay" and feed.path is None:
             yield f"{path}.path: required for a replay; files are named SYMBOL_TIMEFRAME.csv"
         elif feed.kind == "replay" and not any_file(config, str(feed.path)):

@@ -59,7 +59,7 @@ class DatabaseSection(Section):
 
 
 class FeedSection(Section):
-    """Feed of recorded candles (`replay`) or of candles generated from a seed (`synthetic`)."""
+    """Feed of recorded candles (`replay`), of made-up ones (`synthetic`), or of a provider's."""
 
     kind: Literal["replay", "synthetic", "binance", "alpaca", "twelvedata"]
     path: str | None = None
@@ -73,6 +73,7 @@ class FeedSection(Section):
     api_secret: SecretReference | None = None
     credits_per_minute: Annotated[int, Field(gt=0)] | None = None
     credits_per_day: Annotated[int, Field(gt=0)] | None = None
+    price_every: Duration | None = None
 
 
 HIGHEST_FEE: Final = Decimal("0.1")

@@ -6,7 +6,8 @@ from typing import Final
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.sections import FeedSection, HealthSection, VenueSection
 
-LATER_OF_FEEDS: Final = ("base_url", "credits_per_minute", "credits_per_day")
+OF_PROVIDERS: Final = ("base_url", "credits_per_minute", "credits_per_day", "price_every")
+OF_SIMULATED: Final = ("speed", "on_end")
 LATER_OF_VENUES: Final = ("base_url", "ws_url")
 LATER_OF_HEALTH: Final = (
     *("buy_sell_ratio", "buy_sell_for"),
@@ -22,8 +23,7 @@ def unused_problems(config: Config) -> Iterator[str]:
     Secrets that a later kind needs are checked elsewhere and may be present already.
     """
     for name, feed in config.feeds.items():
-        if feed.kind in SIMULATED_KINDS:  # else the kind itself is refused
-            yield from _feed(f"feeds.{name}", feed)
+        yield from _feed(f"feeds.{name}", feed)
     for name, venue in config.venues.items():
         if venue.kind == "paper":
             yield from _venue(f"venues.{name}", venue)
@@ -36,9 +36,16 @@ def unused_problems(config: Config) -> Iterator[str]:
 
 
 def _feed(path: str, feed: FeedSection) -> Iterator[str]:
-    for key in LATER_OF_FEEDS:
-        if getattr(feed, key) is not None:
-            yield f"{path}.{key}: a feed of kind {feed.kind!r} has none; leave it out"
+    if feed.kind in SIMULATED_KINDS:
+        for key in OF_PROVIDERS:
+            if getattr(feed, key) is not None:
+                yield f"{path}.{key}: a feed of kind {feed.kind!r} has none; leave it out"
+    else:
+        for key in OF_SIMULATED:
+            if key in feed.model_fields_set:
+                yield f"{path}.{key}: {feed.kind!r} tells real prices, in real time; leave it out"
+    if feed.kind == "twelvedata" and feed.api_secret is not None:
+        yield f"{path}.api_secret: a feed of kind 'twelvedata' has a key alone; leave it out"
     for kind, keys in OF_KIND.items():
         for key in keys:
             if kind != feed.kind and key in feed.model_fields_set:

@@ -24,6 +24,7 @@ from tradebotd.domain.errors import (
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.market.ingest import Ingest
+from tradebotd.market.price_poll import PricePoll
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import RunsBetweenCalls
 from tradebotd.scheduling.catch_up import catch_up
@@ -81,6 +82,7 @@ class App:
     adapters: Sequence[RunsBetweenCalls]
     disk: DiskWatch
     player: Player | None
+    polls: Sequence[PricePoll]
     begins_at: datetime
     already_ended: bool
     reloader: Reloader
@@ -134,6 +136,8 @@ class App:
             self.tasks.start_soon(self.streams.attend, self._reconcile_now)
             self.tasks.start_soon(self.instruments.attend)
         self.started, self.waits_for = True, None
+        for poll in self.polls:
+            self.tasks.start_soon(poll.run)
         if self.player is not None:
             self._playing = True
             self.tasks.start_soon(self._play, self.player)

@@ -1,9 +1,9 @@
 """Port for market data; every adapter must pass tests/contract/test_feed.py."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from tradebotd.domain.candle import Candle, RejectedCandle, Tick
 from tradebotd.domain.ids import FeedName
@@ -59,4 +59,18 @@ class SimulatedFeed(Feed, Protocol):
 
     def path(self, after: datetime | None) -> Iterator[Tick]:
         """Yield every symbol's ticks later than *after* (None: from the start), by (at, symbol)."""
+        ...
+
+
+@runtime_checkable
+class PolledFeed(Feed, Protocol):
+    """Feed of a provider, on the real time, whose prices are asked for."""
+
+    @property
+    def price_every(self) -> timedelta:
+        """How often its quotes are asked for, within what the provider allows."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections that are kept open."""
         ...

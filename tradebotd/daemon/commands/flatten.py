@@ -23,7 +23,9 @@ from tradebotd.daemon.wiring.market import Market, wire_market
 from tradebotd.daemon.wiring.merged_feed import AllFeeds
 from tradebotd.daemon.wiring.root import synchronise
 from tradebotd.daemon.wiring.trading import wire_trading
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.decimals import plain
+from tradebotd.market.price_poll import PricePoll
 from tradebotd.scheduling.job import no_progress
 from tradebotd.scheduling.timeline import Playback
 from tradebotd.storage.postgres.database import Database
@@ -120,7 +122,7 @@ async def _flatten(
         sys.stdout.write(f"the account was taken over: no order for {wait:.0f} s\n")
         sys.stdout.flush()
         await anyio.sleep(wait)
-    _know_prices(market)
+    await _know_prices(files, market)
     await trading.gate.load()
     await trading.instruments.look_quietly()  # a lot that nobody knows is refused
     await trading.protection.load(market.clock.now())
@@ -128,11 +130,25 @@ async def _flatten(
     return await trading.flatten.run(no_progress)
 
 
-def _know_prices(market: Market) -> None:
-    """Load the prices of the market time reached, at which a paper venue fills."""
+async def _know_prices(files: LoadedFiles, market: Market) -> None:
+    """Load the prices of the market time reached, or ask for them: at these a paper venue fills."""
+
+    def record(tick: Tick) -> None:
+        market.prices.record(tick)
+
+    for name in market.polled():
+        await PricePoll(
+            name,
+            feeds=market.polled(),
+            symbols=files.symbols,
+            calendars=files.calendars,
+            clock=market.clock,
+            on_tick=record,
+        ).poll()
+    await market.close()
     if isinstance(market.clock, MarketClock):
         Playback(
-            recording=AllFeeds(market.feeds),
+            recording=AllFeeds(market.simulated()),
             clock=market.clock,
             reached=market.reached,
             on_tick=lambda _: None,

@@ -1,17 +1,19 @@
 """Files read before the loop starts, since reading blocks: recordings, calendars, schedules."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pydantic import SecretStr
+
 from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.cross_checks import any_file
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
-from tradebotd.config.secrets import VenueKey, venue_keys
+from tradebotd.config.secrets import VenueKey, read_secret, venue_keys
 from tradebotd.config.warning import ConfigWarning
 from tradebotd.daemon.calendar_files import data_spans, declared_breaks, read_calendars
 from tradebotd.daemon.recorded_bots import idle_bots, timeframe_problems
@@ -45,6 +47,7 @@ class LoadedFiles:
     migrations: tuple[Migration, ...]
     keys: Mapping[str, VenueKey]
     warnings: tuple[ConfigWarning, ...] = ()
+    feed_keys: Mapping[FeedName, SecretStr] = field(default_factory=dict)
 
     def problems_of(self, config: Config) -> list[str]:
         """Problems of another *config* beside these recordings."""
@@ -111,7 +114,16 @@ def read_files(config: Config) -> LoadedFiles:
     keys = _venue_keys(config, problems)
     if problems:
         raise ConfigError(problems)
-    return LoadedFiles(symbols, calendars, recordings, specs, strategies, load_migrations(), keys)
+    return LoadedFiles(
+        symbols,
+        calendars,
+        recordings,
+        specs,
+        strategies,
+        load_migrations(),
+        keys,
+        feed_keys=_feed_keys(config, symbols),
+    )
 
 
 def _venue_keys(config: Config, problems: list[str]) -> dict[str, VenueKey]:
@@ -129,6 +141,20 @@ def _venue_keys(config: Config, problems: list[str]) -> dict[str, VenueKey]:
                 signer_of(secret, f"venues.{name}.api_secret")
             except ConfigError as error:
                 problems += error.problems
+    return keys
+
+
+def _feed_keys(config: Config, symbols: Sequence[MarketSymbol]) -> dict[FeedName, SecretStr]:
+    """Read the key of every feed in use; one that cannot be read is no problem of its own."""
+    keys: dict[FeedName, SecretStr] = {}
+    used = used_feeds(symbols)
+    for name, feed in config.feeds.items():
+        if feed.api_key is None or name not in used:
+            continue
+        try:
+            keys[FeedName(name)] = read_secret(feed.api_key, f"feeds.{name}.api_key", config)
+        except ConfigError:
+            continue  # told by the checks of the file
     return keys
 
 

@@ -21,7 +21,7 @@ from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.market.writer import CandleWriter
 from tradebotd.ports.clock import Clock
-from tradebotd.ports.feed import SimulatedFeed
+from tradebotd.ports.feed import Feed, PolledFeed, SimulatedFeed
 from tradebotd.scheduling.timeline import Reached, read_reached
 from tradebotd.storage.postgres.database import Database
 
@@ -31,12 +31,29 @@ class Market:
     clock: Clock
     begins_at: datetime
     reached: Reached
-    feeds: Mapping[FeedName, SimulatedFeed]
+    feeds: Mapping[FeedName, Feed]
     prices: PriceCache
     ingest: Ingest
     reader: CandleReader
     writer: CandleWriter
     data_ends: datetime | None
+
+    def simulated(self) -> dict[FeedName, SimulatedFeed]:
+        """Return the feeds that carry their own time: all of them, or none."""
+        return {
+            name: feed
+            for name, feed in self.feeds.items()
+            if isinstance(feed, ReplayFeed | SyntheticFeed)
+        }
+
+    def polled(self) -> dict[FeedName, PolledFeed]:
+        """Return the feeds whose prices are asked for."""
+        return {name: feed for name, feed in self.feeds.items() if isinstance(feed, PolledFeed)}
+
+    async def close(self) -> None:
+        """Close what the feeds keep open."""
+        for feed in self.polled().values():
+            await feed.close()
 
     def hold(self) -> AbstractContextManager[None]:
         """Keep a clock that jumps from price to price still while the block runs."""
@@ -117,7 +134,7 @@ def _clock(config: Config, reached: Reached, since: datetime | None) -> Clock:
     return MarketClock(reached.at or since, config.speed)
 
 
-def _feed(name: FeedName, section: FeedSection, files: LoadedFiles, clock: Clock) -> SimulatedFeed:
+def _feed(name: FeedName, section: FeedSection, files: LoadedFiles, clock: Clock) -> Feed:
     match section.kind:
         case "replay":
             return ReplayFeed(name, files.recordings[name], clock)
@@ -130,5 +147,9 @@ def _feed(name: FeedName, section: FeedSection, files: LoadedFiles, clock: Clock
                 start=section.start,
                 clock=clock,
             )
+        case "twelvedata":
+            from tradebotd.daemon.wiring.live_feeds import twelvedata  # noqa: PLC0415 - not for all
+
+            return twelvedata(name, section, files.feed_keys[name], clock)
         case _:
             raise ConfigError([f"feeds.{name}.kind: {section.kind!r} is not available"])

@@ -43,6 +43,7 @@ from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.levels import DailyLevels
+from tradebotd.market.price_poll import PricePoll
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import RunsBetweenCalls
 from tradebotd.scheduling.job import Job
@@ -117,6 +118,7 @@ async def build(
             ],
             disk=_disk_watch(config, database, trading, reloader),
             player=None,
+            polls=_polls(files, market, trading),
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
             reloader=reloader,
@@ -129,6 +131,7 @@ async def build(
         async with serve_control(operator, await door()):
             yield app
         tasks.cancel_scope.cancel()
+    await market.close()
 
 
 def _reloader(
@@ -225,6 +228,22 @@ def _jobs(database: Database, files: LoadedFiles, market: Market, trading: Tradi
     ]
 
 
+def _polls(files: LoadedFiles, market: Market, trading: Trading) -> list[PricePoll]:
+    """The polls of feeds that are asked for their prices; none for simulated ones."""
+    feeds = market.polled()
+    return [
+        PricePoll(
+            name,
+            feeds=feeds,
+            symbols=files.symbols,
+            calendars=files.calendars,
+            clock=market.clock,
+            on_tick=trading.points.on_tick,
+        )
+        for name in feeds
+    ]
+
+
 def _player(
     config: Config,
     market: Market,
@@ -239,7 +258,7 @@ def _player(
     if not isinstance(clock, MarketClock):
         return None
     playback = Playback(
-        recording=AllFeeds(market.feeds),
+        recording=AllFeeds(market.simulated()),
         clock=clock,
         reached=market.reached,
         on_tick=trading.points.on_tick,

@@ -1,0 +1,1 @@
+"""Feed of Twelve Data: candles and last prices, within the credits of the plan."""

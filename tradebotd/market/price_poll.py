@@ -1,0 +1,103 @@
+"""Prices of providers that are asked: in one call, and the next feed for those it lacks."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from tradebotd.domain.candle import Tick
+from tradebotd.domain.errors import FeedError, TradebotError
+from tradebotd.domain.ids import FeedName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.market.sessions import Calendar
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.feed import PolledFeed
+
+OnTick = Callable[[Tick], Awaitable[None] | None]
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class PricePoll:
+    """Prices of the symbols that have *first* as the first of their polled feeds.
+
+    A symbol is asked for while its market is open. A price that is the same as the one before may
+    be the same print; between two of them the path is unknown.
+    """
+
+    def __init__(
+        self,
+        first: FeedName,
+        *,
+        feeds: Mapping[FeedName, PolledFeed],
+        symbols: Sequence[MarketSymbol],
+        calendars: Mapping[str, Calendar],
+        clock: Clock,
+        on_tick: OnTick,
+    ) -> None:
+        self._every = feeds[first].price_every
+        self._feeds = feeds
+        self._symbols = [each for each in symbols if self._of(each)[:1] == [first]]
+        self._calendars = calendars
+        self._clock = clock
+        self._on_tick = on_tick
+        self._last: dict[str, Decimal] = {}
+        self._failing: dict[FeedName, str] = {}
+
+    async def run(self) -> None:
+        """Ask again and again, on the grid of its interval; until it is cancelled."""
+        while True:
+            begun = self._clock.now()
+            await self.poll()
+            await self._clock.sleep_until(max(begun + self._every, self._clock.now()))
+
+    async def poll(self) -> int:
+        """Ask once; the number of symbols that have a new price."""
+        now = self._clock.now()
+        open_ = [each for each in self._symbols if self._calendars[each.calendar].is_open(now)]
+        prices = await self._ask(open_)
+        for symbol, price in prices.items():
+            await self._tell(symbol, price, self._clock.now())
+        return len(prices)
+
+    async def _ask(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        found: dict[str, Decimal] = {}
+        asked: dict[FeedName, list[MarketSymbol]] = {}
+        for rank in range(len(self._feeds)):
+            asked.clear()
+            for symbol in symbols:
+                names = self._of(symbol)
+                if symbol.symbol not in found and rank < len(names):
+                    asked.setdefault(names[rank], []).append(symbol)
+            for name, some in asked.items():
+                found |= await self._quotes(name, some)
+        return found
+
+    async def _quotes(
+        self, name: FeedName, symbols: Sequence[MarketSymbol]
+    ) -> Mapping[str, Decimal]:
+        try:
+            quotes = await self._feeds[name].quotes(symbols)
+        except FeedError as error:
+            if name not in self._failing:  # said once; the age of prices is an alert of its own
+                _log.warning("prices not had", feed=name, error=str(error))
+            self._failing[name] = str(error)
+            return {}
+        if self._failing.pop(name, None) is not None:
+            _log.info("prices had again", feed=name)
+        return quotes
+
+    async def _tell(self, symbol: str, price: Decimal, at: datetime) -> None:
+        repeats = self._last.get(symbol) == price
+        self._last[symbol] = price
+        try:
+            acting = self._on_tick(Tick(at, symbol, price, after_gap=True, repeats=repeats))
+            if acting is not None:
+                await acting
+        except TradebotError as error:  # the sweep looks again; the other prices go on
+            _log.exception("price not acted on", symbol=symbol, error=str(error))
+
+    def _of(self, symbol: MarketSymbol) -> list[FeedName]:
+        return [name for name in symbol.feeds if name in self._feeds]
