@@ -113,6 +113,8 @@ def _simulator(module: str) -> Iterator[Place]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(ENDING)
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _lines(output: IO[str], most: int) -> list[dict[str, Any]]:

@@ -53,6 +53,29 @@ async def test_the_most_urgent_passes_first(host: ShiftedHost) -> None:
     assert passed == sorted(Priority)
 
 
+async def test_a_small_read_does_not_starve_a_large_entry(host: ShiftedHost) -> None:
+    """Room that is too small for the most urgent one is kept until there is enough."""
+    gate, passed = gate_of(host), list[Priority]()
+    gate.limits.spend({"weight": 8}, host.monotonic())
+
+    async def ask(priority: Priority, weight: int) -> None:
+        async with gate.turn({"weight": weight}, priority, wait=LONG * 2):
+            passed.append(priority)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, Priority.ENTRY, 5)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(ask, Priority.READ, 1)
+        await anyio.wait_all_tasks_blocked()
+        gate.settle({"weight": 3}, {})
+        await anyio.wait_all_tasks_blocked()
+        assert not passed
+        gate.settle({"weight": 2}, {})
+        await anyio.wait_all_tasks_blocked()
+        assert passed == [Priority.ENTRY]
+        tasks.cancel_scope.cancel()
+
+
 async def test_what_protects_passes_where_a_read_waits(host: ShiftedHost) -> None:
     """The reserve is there for it, though reads have used all that they may."""
     gate = gate_of(host)

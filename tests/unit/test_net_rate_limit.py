@@ -128,6 +128,17 @@ def test_a_number_that_exceeds_our_own_count_is_of_another_process() -> None:
     assert limits.others(61.4) == {}
 
 
+def test_what_we_spend_after_an_answer_is_added_to_its_number() -> None:
+    window = Window(100, 60.0)
+    window.observe(75, 1.0)
+    window.spend(3, 2.0)
+
+    assert window.free_at(2, Priority.READ, 3.0) == 3.0
+    assert window.free_at(3, Priority.READ, 3.0) == 61.0
+    window.give_back(3, 3.0)
+    assert window.free_at(5, Priority.READ, 3.0) == 3.0
+
+
 def test_what_was_told_stays_used_while_our_own_grows_old() -> None:
     """Our own requests of the window before are no part of what the venue counts in this one."""
     window = Window(100, 60.0)

@@ -145,11 +145,7 @@ class HttpClient:
         sign_now: SignNow | None,
         bounds: Timeouts,
     ) -> Answer:
-        try:
-            with anyio.fail_after(bounds.pool):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise NotSentError(f"no connection was free for {bounds.pool:g} s") from error
+        await self._acquire(bounds.pool)
         try:
             wire = await self._wire(bounds)
             try:
@@ -162,6 +158,16 @@ class HttpClient:
                     await wire.close()
         finally:
             self._free.release()
+
+    async def _acquire(self, seconds: float) -> None:
+        try:
+            self._free.acquire_nowait()
+        except anyio.WouldBlock:
+            try:
+                with anyio.fail_after(seconds):
+                    await self._free.acquire()
+            except TimeoutError as error:
+                raise NotSentError(f"no connection was free for {seconds:g} s") from error
 
     async def _wire(self, bounds: Timeouts) -> HttpWire:
         """An idle connection that is still whole, the youngest first, or a new one."""

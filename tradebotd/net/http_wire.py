@@ -37,15 +37,15 @@ class HttpWire:
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
+        self._poll = select.poll()
+        socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - anyio's, not SQL
+        self._poll.register(socket, select.POLLIN)
         self.is_reusable = True
         self.idle_since = 0.0
 
     def is_closed_by_peer(self) -> bool:
         """Whether an idle connection has something to read: its end, or what nobody asked for."""
-        poll = select.poll()
-        socket = self._stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - anyio's, not SQL
-        poll.register(socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))
 
     def write(self, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> bytes:
         """Return the request as bytes. Raises NotSentError where it is no HTTP."""

@@ -67,7 +67,7 @@ class Connection:
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._parts: list[bytes] = []
-        self._news = anyio.Event()
+        self._news: anyio.Event | None = None
         self._pongs = anyio.Event()
         self._writing = anyio.Lock()
         self._turn = anyio.Lock()
@@ -118,6 +118,8 @@ class Connection:
     async def _wait(self) -> None:
         if self.lost is not None:
             raise self.lost
+        if self._news is None:
+            self._news = anyio.Event()
         await self._news.wait()
 
     async def read(self) -> None:
@@ -131,7 +133,8 @@ class Connection:
             for event in self._protocol.events_received():
                 if isinstance(event, Frame):
                     self._take(event)
-            await self._flush()
+            if writes := self._protocol.data_to_send():
+                await self._write(writes)
             if self._protocol.state is not State.OPEN and self.lost is None:
                 self.lose(*self._end())
 
@@ -181,8 +184,9 @@ class Connection:
             self._stir()
 
     def _stir(self) -> None:
-        self._news.set()
-        self._news = anyio.Event()
+        if self._news is not None:
+            self._news.set()
+            self._news = None
 
     def _end(self) -> tuple[LostBecause, str]:
         if (error := self._protocol.parser_exc) is not None and not isinstance(error, EOFError):
@@ -191,13 +195,15 @@ class Connection:
         return LostBecause.CLOSED, f"code {code} {(reason or '')[:100]}".strip()
 
     async def _flush(self) -> None:
-        """Write what the protocol wants to say. A peer that takes nothing loses the stream."""
+        await self._write(self._protocol.data_to_send())
+
+    async def _write(self, writes: list[bytes]) -> None:
+        """Write in the order of the calls. A peer that takes nothing loses the stream."""
         try:
             with anyio.fail_after(self._limits.ping_within):
                 async with self._writing:
-                    for data in self._protocol.data_to_send():
-                        if data:
-                            await self._stream.send(data)
+                    for data in filter(None, writes):  # an empty one would close our half
+                        await self._stream.send(data)
         except TimeoutError:
             self.lose(LostBecause.PING_UNANSWERED, "it takes nothing any more")
         except _BROKEN as error:

@@ -7,12 +7,12 @@ from datetime import timedelta
 from tradebotd.clocks.host import SystemHost
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import zone
+from tradebotd.daemon.wiring import venues as venue_wiring
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.files import LoadedFiles
 from tradebotd.daemon.wiring.market import Market
 from tradebotd.daemon.wiring.order_path import OrderPath, wire_order_path
 from tradebotd.daemon.wiring.tick_router import TickRouter
-from tradebotd.daemon.wiring.venues import wire_venues
 from tradebotd.domain.bot import BotSpec
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
@@ -84,7 +84,7 @@ def wire_trading(
 ) -> Trading:
     symbols = {symbol.symbol: symbol for symbol in files.symbols}
     calendars = {name: files.calendars[symbol.calendar] for name, symbol in symbols.items()}
-    adapters = wire_venues(config, files, symbols, database, market, calendars)
+    adapters = venue_wiring.wire_venues(config, files, symbols, database, market, calendars)
     bans = VenueBans()
     core = TradingCore(
         database=database,

@@ -104,8 +104,8 @@ def all_lists(call: Call) -> Any:
 
 
 def open_lists(call: Call) -> Any:
-    lists = call.venue.engine.lists.all.values()
-    mine = [each for each in lists if each.account == call.owner.name and each.is_open]
+    lists = call.venue.engine.lists.open.values()
+    mine = [each for each in lists if each.account == call.owner.name]
     return [reports.order_list(each) for each in mine]
 
 

@@ -1,7 +1,7 @@
 """Candles: seeded ones, and those that trades make; the unfinished one is the last row."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -98,6 +98,7 @@ class Candles:
     """A symbol's candles, kept by second; longer ones are made on demand."""
 
     _seconds: dict[int, Candle] = field(default_factory=dict)
+    _times: list[int] = field(default_factory=list)  # of those, in order
     _seeded: dict[str, dict[int, Candle]] = field(default_factory=dict)
 
     def seed(self, interval: str, candles: Iterable[Candle]) -> None:
@@ -115,6 +116,7 @@ class Candles:
         old = self._seconds.get(second)
         if old is None:
             self._seconds[second] = new
+            insort(self._times, second)
         else:
             old.join(new)
 
@@ -122,7 +124,7 @@ class Candles:
         """List candles from *since* to the unfinished one; times without trades have flat ones."""
         made: dict[int, Candle] = dict(self._seeded.get(interval, {}))
         seeded = set(made)
-        for second in sorted(self._seconds):
+        for second in self._times:
             candle = self._seconds[second]
             opened = opening(interval, second, zone_ms)
             if opened in seeded:
@@ -135,17 +137,16 @@ class Candles:
 
     def at(self, interval: str, opened_ms: int) -> Candle | None:
         """Build the candle that opened at *opened_ms*: a flat one without trades, None before any."""
-        closed, close, candle = closing(interval, opened_ms), None, None
-        for second in sorted(self._seconds):
-            if second < opened_ms:
-                close = self._seconds[second].close
-            elif second <= closed:
-                if candle is None:
-                    candle = _copied(self._seconds[second], opened_ms)
-                else:
-                    candle.join(self._seconds[second])
-        if candle is None and close is not None:
-            candle = Candle(opened_ms, close, close, close, close)
+        first = bisect_left(self._times, opened_ms)
+        last = bisect_left(self._times, closing(interval, opened_ms) + 1)
+        if first == last:
+            if not first:
+                return None
+            close = self._seconds[self._times[first - 1]].close
+            return Candle(opened_ms, close, close, close, close)
+        candle = _copied(self._seconds[self._times[first]], opened_ms)
+        for second in self._times[first + 1 : last]:
+            candle.join(self._seconds[second])
         return candle
 
 

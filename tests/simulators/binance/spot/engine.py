@@ -29,6 +29,8 @@ class Engine:
     tell_book: Callable[[Market, dict[str, Any]], None]
     first_fill: Callable[[str, bool], None]  # account, and whether as a maker
     next_execution: int = 1
+    stirred: dict[str, Market] = field(default_factory=dict)  # by this operation
+    _named: dict[tuple[str, str], Order] = field(default_factory=dict)  # the last of each name
     lists: OrderLists = field(init=False)
     self_trades: SelfTrades = field(init=False)
 
@@ -59,6 +61,16 @@ class Engine:
             order.trailing_ms, order.extreme = order.created_ms, market.last
         market.orders.append(order)
         market.open[order.id] = order
+        self.rename(order)
+        self.stir(market)
+
+    def rename(self, order: Order) -> None:
+        """Note the client id of a new or an amended order."""
+        self._named[order.account, order.client_id] = order
+
+    def stir(self, market: Market) -> None:
+        """Have the operation's end look at *market*: its book, and its stops."""
+        self.stirred[market.symbol.name] = market
 
     def hold(self, *orders: Order) -> None:
         self.ledger.hold(*orders)
@@ -105,12 +117,15 @@ class Engine:
     def close(self, order: Order, status: str, execution: str) -> None:
         """End an open order; what it had locked is free again."""
         order.status, order.updated_ms = status, self.now_ms()
-        self.markets[order.symbol].open.pop(order.id, None)
+        market = self.markets[order.symbol]
+        market.open.pop(order.id, None)
+        self.stir(market)
         self.ledger.refit(order)
         self.report(order, execution)
 
     def moved(self, market: Market) -> None:
         """Let resting orders meet the outside's new prices, and stops the last one."""
+        self.stir(market)
         for side in ("BUY", "SELL"):
             for order in list(market.resting(side)):
                 self._meet_outside(market, order)
@@ -118,6 +133,7 @@ class Engine:
 
     def printed(self, market: Market, price: Decimal, quantity: Decimal) -> None:
         """Let the outside trade *quantity* at *price*; better resting orders trade first."""
+        self.stir(market)
         left, buyer_maker = quantity, price <= market.best()[0][0]
         for side in ("BUY", "SELL"):
             for order in list(market.resting(side)):
@@ -145,6 +161,7 @@ class Engine:
         first = not order.fills
         if first:
             self.lists.started(order)
+        self.stir(self.markets[order.symbol])
         now = self.now_ms()
         fill = self.ledger.settle(order, price, quantity, trade_id, now)
         order.updated_ms = now
@@ -172,7 +189,8 @@ class Engine:
         for name, assets in list(self.ledger.touched.items()):
             self.tell(name, self.account(name).position_event(assets, self.now_ms()))
         self.ledger.touched.clear()
-        for market in self.markets.values():
+        stirred, self.stirred = self.stirred, {}
+        for market in stirred.values():
             changed = market.difference()
             if changed:
                 self.tell_book(market, changed)
@@ -182,8 +200,8 @@ class Engine:
 
     def check_name(self, order: Order) -> None:
         """Refuse a client id of an open order: only of an open one (it is no idempotency key)."""
-        mine = (o for m in self.markets.values() for o in m.open.values())
-        if any(o.account == order.account and o.client_id == order.client_id for o in mine):
+        last = self._named.get((order.account, order.client_id))
+        if last is not None and last.is_open and last.client_id == order.client_id:
             raise engine_refusal("Duplicate order sent.")
 
     def check_funds(self, *orders: Order) -> None:
@@ -250,8 +268,8 @@ class Engine:
 
     def _trigger(self) -> bool:
         """Set off the first stop that a last price reached; its trades may set off more."""
-        for market in self.markets.values():
-            for order in sorted(market.open.values(), key=lambda o: o.id):
+        for market in list(self.stirred.values()):
+            for order in list(market.open.values()):
                 waiting = order.waits and order.type in ALGO_TYPES and order.status == "NEW"
                 if waiting and market.last and order.triggers_at(market.last):
                     self.set_off(order)

@@ -188,13 +188,13 @@ class Market:
 
     def average(self, minutes: int, now_ms: int) -> Decimal:
         """Compute the volume weighted price of the last *minutes*; the last price where none is."""
-        since = now_ms - minutes * 60_000
-        recent = [trade for trade in self.trades if trade.time_ms >= since] if minutes else []
-        volume = sum((trade.quantity for trade in recent), ZERO)
-        if not volume:
-            return self.last
-        paid = sum((trade.price * trade.quantity for trade in recent), ZERO)
-        return truncated(paid / volume)
+        since, volume, paid = now_ms - minutes * 60_000, ZERO, ZERO
+        for trade in reversed(self.trades):
+            if trade.time_ms < since or not minutes:
+                break
+            volume += trade.quantity
+            paid += trade.price * trade.quantity
+        return truncated(paid / volume) if volume else self.last
 
     def filter_price(self, minutes: int, now_ms: int) -> Decimal:
         """S10: the reference price, if there is one, serves every filter that needs a price."""

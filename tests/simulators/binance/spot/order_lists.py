@@ -19,6 +19,7 @@ RELATION = "The relationship of the prices for the orders is not correct."
 class OrderLists:
     engine: "Engine"
     all: dict[int, OrderList] = field(default_factory=dict)
+    open: dict[int, OrderList] = field(default_factory=dict)
     _due: list[OrderList] = field(default_factory=list)  # their working order is filled
 
     def of(self, order: Order) -> OrderList | None:
@@ -119,6 +120,7 @@ class OrderLists:
         found = self.of(order)
         if found is not None and not found.is_open and found.status_type != "ALL_DONE":
             found.status_type = found.order_status = "ALL_DONE"
+            self.open.pop(found.id, None)
             self.tell(found)
 
     def tell(self, orders: OrderList) -> None:
@@ -133,8 +135,8 @@ class OrderLists:
 
     def _check_names(self, orders: OrderList) -> None:
         names = [order.client_id for order in orders.orders]
-        taken = [each for each in self.all.values() if each.account == orders.account]
-        if any(each.is_open and each.client_id == orders.client_id for each in taken):
+        mine = [each for each in self.open.values() if each.account == orders.account]
+        if any(each.client_id == orders.client_id for each in mine):
             raise engine_refusal("Duplicate order sent.")
         if len(set(names)) != len(names):
             raise engine_refusal("Duplicate order sent.")
@@ -143,7 +145,7 @@ class OrderLists:
 
     def _register(self, orders: OrderList) -> None:
         orders.id = len(self.all) + 1
-        self.all[orders.id] = orders
+        self.all[orders.id] = self.open[orders.id] = orders
         for order in orders.orders:
             order.list_id = orders.id
             self.engine.register(order)

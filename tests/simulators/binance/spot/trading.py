@@ -210,11 +210,13 @@ def amend(call: Call) -> Any:
     engine, now = call.venue.engine, call.venue.now_ms()
     new_id = client_id_of(call.params, "newClientOrderId")
     execution = engine.next_execution
+    engine.stir(market)
     for each in engine.lists.legs(order):
         old = each.quantity
         each.quantity, each.updated_ms = quantity, now
         if each is order:
             each.old_client_id, each.client_id = each.client_id, new_id
+            engine.rename(each)
             change = Amendment(execution, each.old_client_id, new_id, old, quantity, now)
             each.amendments.append(change)
         if each.left <= 0:

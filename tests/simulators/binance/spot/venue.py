@@ -184,12 +184,8 @@ class Venue:
 
     def facts(self, market: Market, account: Account) -> Facts:
         here = [o for o in market.open.values() if o.account == account.name]
-        everywhere = self.open_orders(account.name)
-        lists = [
-            each
-            for each in self.engine.lists.all.values()
-            if each.account == account.name and each.is_open
-        ]
+        everywhere = self.open_orders(account.name) if self.exchange_filters else []
+        lists = [e for e in self.engine.lists.open.values() if e.account == account.name]
         inside = [each for each in lists if each.symbol == market.symbol.name]
         return Facts(market, account, self.now_ms(), here, everywhere, len(inside), len(lists))
 

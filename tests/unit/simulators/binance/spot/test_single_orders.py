@@ -86,6 +86,18 @@ def test_a_stop_waits_for_its_price_and_then_takes_the_book() -> None:
     assert [e["x"] for e in desk.events()] == ["NEW", "NEW", "TRADE"]
 
 
+def test_a_buying_stop_that_has_become_too_dear_expires_as_rejected() -> None:
+    """S4: REJECTED: the engine refused a contingent order when it was to be placed."""
+    desk = Desk()
+    stop = desk.place("BUY", "STOP_LOSS", "1.6", stopPrice="61000")
+
+    desk.venue.move("BTCUSDT", "70000")
+
+    found = desk.query(stop["orderId"])
+    assert (found["status"], found["expiryReason"]) == ("EXPIRED", "REJECTED")
+    assert desk.balance("USDT") == ("100000", "0")
+
+
 def test_a_stop_limit_rests_where_the_market_left_its_limit() -> None:
     desk = Desk()
     stop = desk.place("SELL", "STOP_LOSS_LIMIT", "0.1", stopPrice="59000", price="58900")

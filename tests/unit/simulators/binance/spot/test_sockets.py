@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from tests.simulators.binance.spot.user_streams import Subscriptions
-from tests.unit.simulators.binance.spot.lines import Exchange, exchange
+from tests.unit.simulators.binance.spot.lines import PATIENCE, Exchange, exchange
 
 
 async def told(place: Exchange, word: str, **words: Any) -> Any:
@@ -194,7 +194,7 @@ async def test_a_connection_lives_for_a_day_and_is_pinged_meanwhile() -> None:
     async with exchange() as place, place.line("/ws/btcusdt@trade") as line:
         await line.tell("LIST_SUBSCRIPTIONS")
         place.server.clock.advance(timedelta(seconds=20))
-        ping = await line.socket.receive()
+        ping = await line.socket.receive(PATIENCE)
         assert ping.type is aiohttp.WSMsgType.PING
         place.server.clock.advance(timedelta(hours=24))
 
