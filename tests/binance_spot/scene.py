@@ -178,4 +178,15 @@ async def scene(
         await parts.close()
 
 
-__all__ = ["ACCOUNT", "BTC", "ETH", "Scene", "SimulatedHost", "named", "order", "scene", "symbol"]
+__all__ = [
+    "ACCOUNT",
+    "BTC",
+    "ED25519_KEY",
+    "ETH",
+    "Scene",
+    "SimulatedHost",
+    "named",
+    "order",
+    "scene",
+    "symbol",
+]

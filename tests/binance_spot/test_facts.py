@@ -8,6 +8,7 @@ import pytest
 from tests.binance_spot.scene import (
     ACCOUNT,
     BTC,
+    ED25519_KEY,
     ETH,
     SimulatedHost,
     named,
@@ -347,3 +348,37 @@ async def test_transfers_of_the_account_are_told_from_all_three_lists() -> None:
             ("BTC", Decimal("-0.25")),
         ]
         assert len({each.transfer_id for each in told}) == 3
+
+
+@pytest.mark.parametrize(
+    ("rights", "words"),
+    [
+        ({}, None),
+        ({"enableWithdrawals": True}, "withdraw"),
+        ({"ipRestrict": False}, "any address"),
+    ],
+)
+async def test_a_live_key_is_asked_what_it_may_do(
+    rights: dict[str, bool], words: str | None
+) -> None:
+    """M8.3: by the wallet's call, which rehearsals do not have."""
+    for live in (True, False):
+        async with scene(live=live) as spot:
+            key = spot.held.keys._keys[ED25519_KEY]
+            key.restrictions.update({"ipRestrict": True} | rights)
+            verdict = await spot.venue.vet_key()
+            told = " ".join(verdict.refusals)
+            assert (told == "") == (words is None or not live)
+            assert live is False or (words or "") in told
+            assert spot.requests("/sapi") == int(live)
+
+
+@pytest.mark.parametrize(("seconds", "way"), [(-2, "behind"), (2, "ahead of"), (0.5, None)])
+async def test_a_host_whose_clock_is_off_is_refused(seconds: float, way: str | None) -> None:
+    """S18: by more than a second; what the adapter signs is right all the same."""
+    async with scene(live=False) as spot:
+        assert isinstance(spot.parts._host, SimulatedHost)
+        spot.parts._host.ahead = timedelta(seconds=seconds)
+        refusals = (await spot.venue.vet_key()).refusals
+        assert [way in each for each in refusals if way] == ([True] if way else [])
+        assert len(refusals) == (way is not None)

@@ -167,14 +167,10 @@ def _venues(config: Config) -> Iterator[str]:
 
 
 def _on_loopback(url: str | None) -> bool:
-    host = urlsplit(url or "").hostname
-    if host is None:
-        return False
-    if host == "localhost":
-        return True
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
+        host = urlsplit(url or "").hostname
+        return host is not None and (host == "localhost" or ip_address(host).is_loopback)
+    except ValueError:  # neither a URL nor an address
         return False
 
 
