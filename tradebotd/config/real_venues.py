@@ -27,12 +27,13 @@ class Reached:
 
     base_url: str
     ws_url: str
+    wallet_url: str = ""
 
 
 def addresses_of(venue: VenueSection) -> Reached:
     """Return the addresses of the file, else the live ones or those to rehearse at."""
     usual = _usual(venue)
-    return Reached(venue.base_url or usual.base_url, venue.ws_url or usual.ws_url)
+    return Reached(venue.base_url or usual.base_url, venue.ws_url or usual.ws_url, usual.wallet_url)
 
 
 def _usual(venue: VenueSection) -> Addresses:

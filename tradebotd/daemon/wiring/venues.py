@@ -45,6 +45,8 @@ def wire_venues(
                 venues[name] = _paper(config, name, symbols, database, market, calendars)
             case "binance_spot":
                 venues[name] = outside.binance_spot(name, section, files.keys[key])
+            case "binance_usdm":
+                venues[name] = outside.binance_usdm(name, section, files.keys[key])
             case _:
                 raise ConfigError([f"venues.{key}.kind: {section.kind!r} is not available"])
     return venues
@@ -67,6 +69,21 @@ class _Outside:
         from tradebotd.venues.binance.spot.building import build_spot  # noqa: PLC0415
 
         return build_spot(
+            name,
+            addresses_of(section),
+            key,
+            [each for each in self._symbols.values() if each.instrument.venue == name],
+            host=self._host,
+            gates=self._gates,
+            live=section.live,
+            allow_unrestricted_key=section.allow_unrestricted_key,
+            max_clock_offset=section.max_clock_offset,
+        )
+
+    def binance_usdm(self, name: VenueName, section: VenueSection, key: VenueKey) -> Venue:
+        from tradebotd.venues.binance.usdm.building import build_usdm  # noqa: PLC0415
+
+        return build_usdm(
             name,
             addresses_of(section),
             key,

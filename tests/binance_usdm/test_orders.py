@@ -1,0 +1,155 @@
+"""Orders of Binance USDT-M from the request to their end, against the simulator."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.binance_usdm.scene import BTC, ETH, closing, named, order, scene
+from tradebotd.domain.errors import OrderRejectedError
+from tradebotd.domain.order import OrderStatus
+from tradebotd.domain.order_type import OrderType
+from tradebotd.domain.quote import PriceKind
+from tradebotd.domain.side import Side
+from tradebotd.ports.venue import SymbolSetup
+from tradebotd.venues.binance.usdm.lookups import Lookups
+
+BUY, SELL = Side.BUY, Side.SELL
+LIMIT, STOP, TAKE = OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET
+NEW, FILLED, CANCELED = OrderStatus.NEW, OrderStatus.FILLED, OrderStatus.CANCELED
+SYMBOL = BTC.symbol
+
+
+async def test_an_order_is_told_with_its_fills_which_no_placement_answers() -> None:
+    """M6.1: from the list of trades, and the same whoever asks."""
+    async with scene(streams=True) as usdm:
+        report = await usdm.send("tb1", order(BUY, "0.1"))
+        assert (report.status, report.filled_quantity) == (FILLED, Decimal("0.1"))
+        (fill,) = report.fills
+        assert (fill.price, fill.fee, fill.fee_asset) == (60000, Decimal("2.4"), "USDT")
+        found = await usdm.venue.find_order(SYMBOL, named("tb1"))
+        assert found.report == report
+        await usdm.until(lambda: any(each.fills for each in usdm.heard))
+        assert [each.fills for each in usdm.heard if each.fills] == [(fill,)]
+
+
+async def test_a_stop_rests_triggers_and_is_told_with_both_its_ids() -> None:
+    async with scene(streams=True) as usdm:
+        await usdm.send("tb1", order(BUY, "0.1"))
+        rests = await usdm.send("tb2", closing(SELL, "0.1", STOP, "59000"))
+        assert (rests.status, rests.other_ids) == (NEW, ())
+        (told,) = await usdm.venue.open_orders([SYMBOL])
+        assert (told.client_order_id, told.venue_order_id) == ("tb2", rests.venue_order_id)
+        assert told.asked == closing(SELL, "0.1", STOP, "59000")
+
+        usdm.price("58900")
+
+        await usdm.until(lambda: any(each.status is FILLED for each in usdm.heard[1:]))
+        sold = [each for each in usdm.heard if each.client_order_id == "tb2" and each.fills]
+        (found,) = sold
+        assert found.venue_order_id == rests.venue_order_id
+        assert len(found.other_ids) == 1
+        assert (await usdm.venue.find_order(SYMBOL, named("tb2"))).report == found
+        (trade,) = [
+            each
+            for each in await usdm.venue.fills_since(usdm.clock.now(), [SYMBOL])
+            if each.client_order_id == "tb2"
+        ]
+        assert trade == found.fills[0]
+        assert (await usdm.venue.account()).positions == {}
+
+
+async def test_a_stop_is_known_again_by_an_adapter_that_never_sent_it() -> None:
+    """R4: by asking both paths, and the list of fills by what the stop has become."""
+    async with scene() as usdm:
+        await usdm.send("tb1", order(BUY, "0.1"))
+        rests = await usdm.send("tb2", closing(SELL, "0.1", STOP, "59000"))
+        usdm.price("58900")
+        usdm.parts.lookups._names.__init__()  # type: ignore[misc]
+        fills = await usdm.venue.fills_since(usdm.clock.now(), [SYMBOL])
+        assert [each.client_order_id for each in fills] == ["tb1", "tb2"]
+        usdm.parts.lookups._names.__init__()  # type: ignore[misc]
+        found = (await usdm.venue.find_order(SYMBOL, named("tb2"))).report
+        assert found is not None
+        assert (found.venue_order_id, found.status) == (rests.venue_order_id, FILLED)
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+@pytest.mark.parametrize(("kind", "price"), [(STOP, "59000"), (TAKE, "61000"), (LIMIT, "61000")])
+async def test_whatever_rests_is_cancelled_on_its_path(
+    kind: OrderType, price: str, *, forgets: bool
+) -> None:
+    """An adapter that has forgotten which of both it is finds out."""
+    async with scene() as usdm:
+        await usdm.send("tb1", order(BUY, "0.1"))
+        await usdm.send("tb2", closing(SELL, "0.1", kind, price))
+        if forgets:
+            usdm.parts.lookups._names.__init__()  # type: ignore[misc]
+        report = await usdm.venue.cancel(SYMBOL, named("tb2"))
+        assert (report.client_order_id, report.status) == ("tb2", CANCELED)
+        assert await usdm.venue.open_orders([SYMBOL]) == []
+        with pytest.raises(OrderRejectedError, match="nothing to cancel"):
+            await usdm.venue.cancel(SYMBOL, named("tb2"))
+
+
+async def test_a_stop_limit_that_was_run_through_is_cancelled_as_what_it_became() -> None:
+    async with scene() as usdm:
+        await usdm.send("tb1", order(BUY, "0.1"))
+        stop = closing(SELL, "0.1", OrderType.STOP_LIMIT, "59000", limit_price=Decimal(58950))
+        await usdm.send("tb2", stop)
+        usdm.price("58000")
+        (rests,) = await usdm.venue.open_orders([SYMBOL])
+        assert (rests.client_order_id, rests.status) == ("tb2", NEW)
+        report = await usdm.venue.cancel(SYMBOL, named("tb2"))
+        assert (report.client_order_id, report.status) == ("tb2", CANCELED)
+        assert await usdm.venue.open_orders([SYMBOL]) == []
+
+
+async def test_stops_are_compared_with_the_price_that_was_asked_for() -> None:
+    """M4.7: the mark price, or the last one."""
+    async with scene() as usdm:
+        await usdm.send("tb1", order(BUY, "0.1"))
+        by_mark = closing(SELL, "0.1", STOP, "59000", working_price=PriceKind.MARK)
+        await usdm.send("tb2", by_mark)
+        usdm.market.set_mark("BTCUSDT", Decimal(60000))
+        usdm.price("58000")
+        (rests,) = await usdm.venue.open_orders([SYMBOL])
+        assert rests.asked == by_mark
+        with pytest.raises(OrderRejectedError, match=r"^working_price_not_taken"):
+            await usdm.send("tb3", closing(SELL, "0.1", STOP, "59000", working_price=PriceKind.BID))
+
+
+async def test_a_symbol_is_set_up_once_and_again() -> None:
+    """M6.2: isolated, one-way, with its leverage; what is set already is no error."""
+    async with scene() as usdm:
+        for leverage in (5, 5, 3):
+            await usdm.venue.set_up(SYMBOL, SymbolSetup(leverage=leverage))
+        assert usdm.account.isolated == {"BTCUSDT"}
+        assert usdm.account.leverages == {"BTCUSDT": 3}
+        await usdm.send("tb1", order(BUY, "0.1"))
+        account = await usdm.venue.account()
+        assert account.margin_used == {"USDT": Decimal(2000)}
+        assert account.entry_prices == {SYMBOL: Decimal(60000)}
+        assert account.balances == {"USDT": Decimal("9997.6")}
+        with pytest.raises(OrderRejectedError, match="position"):
+            await usdm.venue.set_up(SYMBOL, SymbolSetup(leverage=2))
+        with pytest.raises(OrderRejectedError, match=r"^leverage_above_maximum"):
+            await usdm.venue.set_up(ETH.symbol, SymbolSetup(leverage=126))
+
+
+async def test_quotes_are_told_of_few_and_of_many() -> None:
+    """M4.7: last, mark, bid and ask."""
+    async with scene() as usdm:
+        usdm.market.set_mark("BTCUSDT", Decimal(60010))
+        few = await usdm.venue.quotes([BTC])
+        many = [BTC, ETH, *(BTC.__class__(each.instrument, (), ()) for each in ())]
+        assert few[SYMBOL].mark == 60010
+        assert (few[SYMBOL].last, few[SYMBOL].bid, few[SYMBOL].ask) == (60000, 60000, 60000)
+        assert (await usdm.venue.quotes(many))[SYMBOL] == few[SYMBOL]
+
+
+def test_lookups_have_no_path_that_denies_filled_orders() -> None:
+    """F17: GET openOrder says "does not exist" of filled orders, and is in no list."""
+    from tradebotd.venues.binance.usdm import paths  # noqa: PLC0415
+
+    assert Lookups
+    assert "/fapi/v1/openOrder" not in {path for _, path in paths.ALLOWED}
