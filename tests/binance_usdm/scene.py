@@ -147,9 +147,7 @@ async def scene(
             receive_window=RECEIVE_WINDOW,
             gate=Gate(VENUE, host),
             host=host,
-            wallet=None
-            if wallet is None
-            else WalletAt(base_url=wallet, gate=Gate("wallet", host)),
+            wallet=None if wallet is None else WalletAt(base_url=wallet, gate=Gate("wallet", host)),
         )
         parts = Parts(settings, symbols)
         venue = BinanceUsdmVenue(

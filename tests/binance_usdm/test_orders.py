@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.binance_usdm.scene import BTC, ETH, closing, named, order, scene
+from tests.binance_usdm.scene import BTC, ETH, closing, named, order, scene, symbol
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.order import OrderStatus
 from tradebotd.domain.order_type import OrderType
@@ -43,7 +43,7 @@ async def test_a_stop_rests_triggers_and_is_told_with_both_its_ids() -> None:
 
         usdm.price("58900")
 
-        await usdm.until(lambda: any(each.status is FILLED for each in usdm.heard[1:]))
+        await usdm.until(lambda: any(each.other_ids and each.fills for each in usdm.heard))
         sold = [each for each in usdm.heard if each.client_order_id == "tb2" and each.fills]
         (found,) = sold
         assert found.venue_order_id == rests.venue_order_id
@@ -141,10 +141,10 @@ async def test_quotes_are_told_of_few_and_of_many() -> None:
     async with scene() as usdm:
         usdm.market.set_mark("BTCUSDT", Decimal(60010))
         few = await usdm.venue.quotes([BTC])
-        many = [BTC, ETH, *(BTC.__class__(each.instrument, (), ()) for each in ())]
         assert few[SYMBOL].mark == 60010
         assert (few[SYMBOL].last, few[SYMBOL].bid, few[SYMBOL].ask) == (60000, 60000, 60000)
-        assert (await usdm.venue.quotes(many))[SYMBOL] == few[SYMBOL]
+        more = [symbol(name, f"{name}USDT") for name in ("DOGE", "TSLA")]
+        assert (await usdm.venue.quotes([BTC, ETH, *more]))[SYMBOL] == few[SYMBOL]
 
 
 def test_lookups_have_no_path_that_denies_filled_orders() -> None:
