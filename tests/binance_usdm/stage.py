@@ -386,6 +386,7 @@ async def staged_usdm(
         simulator, host = made[0], CaseHost(clock)
         simulator.account.default_leverage = 1
         simulator.account.liquidates = False
+        simulator.account.incomes.clear()  # the cash was there before
         settings = Settings(
             venue=NAME,
             base_url=server.http,

@@ -11,7 +11,6 @@ from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import SymbolSetup
-from tradebotd.venues.binance.usdm.lookups import Lookups
 
 BUY, SELL = Side.BUY, Side.SELL
 LIMIT, STOP, TAKE = OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET
@@ -145,11 +144,3 @@ async def test_quotes_are_told_of_few_and_of_many() -> None:
         assert (few[SYMBOL].last, few[SYMBOL].bid, few[SYMBOL].ask) == (60000, 60000, 60000)
         more = [symbol(name, f"{name}USDT") for name in ("DOGE", "TSLA")]
         assert (await usdm.venue.quotes([BTC, ETH, *more]))[SYMBOL] == few[SYMBOL]
-
-
-def test_lookups_have_no_path_that_denies_filled_orders() -> None:
-    """F17: GET openOrder says "does not exist" of filled orders, and is in no list."""
-    from tradebotd.venues.binance.usdm import paths  # noqa: PLC0415
-
-    assert Lookups
-    assert "/fapi/v1/openOrder" not in {path for _, path in paths.ALLOWED}
