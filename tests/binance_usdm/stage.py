@@ -110,7 +110,7 @@ class StagedUsdm(BinanceUsdmVenue):
         parts.stream._hear = counted  # type: ignore[method-assign]
 
     def _count(self, _: dict[str, object]) -> None:
-        self.told += not self.is_lost
+        self.told += self.connected.is_set() and not self.is_lost
 
     def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
         """The former stream ends, and a case hears a new one."""

@@ -174,8 +174,8 @@ async def test_the_user_stream_is_asked_for_on_its_route() -> None:
 
 async def test_prices_of_coin_margined_markets_are_left_out() -> None:
     """F12: market endpoints tell both sides; and the position mode may be refused for the other."""
-    async with scene() as usdm:
-        more = [symbol(name, f"{name}USDT") for name in ("DOGE", "TSLA")]
+    more = [symbol(name, f"{name}USDT") for name in ("DOGE", "TSLA")]
+    async with scene(symbols=(BTC, ETH, *more)) as usdm:
         told = await usdm.venue.quotes([BTC, ETH, *more])
         assert set(told) == {SYMBOL, ETH.symbol, "DOGE", "TSLA"}
         usdm.account.dual_side = usdm.account.has_coin_m_business = True
@@ -205,9 +205,9 @@ async def test_an_order_that_has_expired_says_why() -> None:
 
 async def test_contracts_of_shares_are_not_traded() -> None:
     """F14: TRADIFI_PERPETUAL is treated as halted; so is a session that has a break."""
-    async with scene() as usdm:
-        share = symbol("TSLA", "TSLAUSDT")
-        told = await usdm.venue.instruments([BTC, ETH, share, symbol("OLD", "OLDUSDT")])
+    share, old = symbol("TSLA", "TSLAUSDT"), symbol("OLD", "OLDUSDT")
+    async with scene(symbols=(BTC, ETH, share, old)) as usdm:
+        told = await usdm.venue.instruments([BTC, ETH, share, old])
         assert told["TSLA"].status is SymbolStatus.HALTED
         assert told["OLD"].status is SymbolStatus.DELISTED
         assert told[SYMBOL].status is SymbolStatus.TRADING
