@@ -19,6 +19,8 @@ LOOP = {"asyncio", "anyio", "uvloop", "asyncpg", "apscheduler", "structlog", "tz
 METADATA = {"importlib.metadata"}
 # Which importlib.metadata imports, or what of ours did for one function of many.
 HELPERS = {"csv", "difflib", "email", "json", "shutil", "socket", "tempfile", "zipfile"}
+# Of venues and feeds that are outside; the example has none.
+NETWORK = {"tradebotd.net", "tradebotd.venues.binance", "cryptography", "websockets", "aiohttp"}
 CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},
@@ -27,8 +29,12 @@ FORBIDDEN = {
     | LOOP
     | METADATA
     | HELPERS
+    | NETWORK
     | {"httpx", "ssl", "rich", "tradebotd.feeds.replay"},
-    "tradebotd run": ARRAYS | METADATA | {"httpx", "fastapi", "opentelemetry", "rich", "pygments"},
+    "tradebotd run": ARRAYS
+    | METADATA
+    | NETWORK
+    | {"httpx", "fastapi", "opentelemetry", "rich", "pygments"},
 }
 EXAMPLE = "config.example.toml"
 # The last up to its loop, which comes once all is imported.

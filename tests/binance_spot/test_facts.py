@@ -382,3 +382,21 @@ async def test_a_host_whose_clock_is_off_is_refused(seconds: float, way: str | N
         refusals = (await spot.venue.vet_key()).refusals
         assert [way in each for each in refusals if way] == ([True] if way else [])
         assert len(refusals) == (way is not None)
+
+
+async def test_orders_find_a_connection_open() -> None:
+    """B9: connecting is not part of the way from a tick to an order."""
+    async with scene(streams=True) as spot:
+        acts = spot.parts._clients[1]
+        await spot.until(lambda: acts._idle)
+        (wire,) = acts._idle
+        await spot.venue.submit(named("tb1"), order(BUY, "0.1"), send_blocked_by=not_blocked)
+        assert acts._idle == [wire]
+
+
+async def test_a_thousand_symbols_are_asked_for_in_a_few_questions() -> None:
+    """B8: prices of all there are weigh what those of many do."""
+    many = [symbol(f"S{number}", f"S{number}USDT", f"S{number}") for number in range(150)]
+    async with scene(symbols=[BTC, *many]) as spot:
+        assert set(await spot.venue.quotes([BTC, *many])) == {BTC.symbol}
+        assert spot.requests("/api/v3/ticker") == 2

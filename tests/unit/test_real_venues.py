@@ -68,7 +68,7 @@ def test_a_venue_outside_needs_its_key(directory: Path, key: str) -> None:
 def test_a_private_key_is_read_before_anything_starts(directory: Path) -> None:
     """S6: Ed25519 in PEM; what is none is said without being shown."""
     text = REHEARSAL.replace('"secret"', '"pem"')
-    assert load(written(directory, text))[1].keys["spot"]
+    assert list(load(written(directory, text))[1].keys) == ["spot"]
     (directory / "pem").write_text(PEM.replace("MC4C", "MC5C"))
     (problem,) = problems(directory, text)
     assert problem.startswith("venues.spot.api_secret: no private key")

@@ -36,7 +36,7 @@ def instrument_of(
     filters = _by_name(told)
     return replace(
         symbol.instrument,
-        status=symbol_status(told.text("status")),
+        status=_status(told),
         order_types=frozenset(
             order_types[each] for each in told.texts("orderTypes") if each in order_types
         ),
@@ -48,6 +48,13 @@ def instrument_of(
         max_stops=_count(filters, "MAX_NUM_ALGO_ORDERS", ("maxNumAlgoOrders", "limit")),
         average_minutes=_average_minutes(filters),
     )
+
+
+def _status(told: Node) -> SymbolStatus:
+    """Return the status; a symbol that is traded on margin alone takes no order of ours."""
+    if told.has("isSpotTradingAllowed") and not told.flag("isSpotTradingAllowed"):
+        return SymbolStatus.HALTED
+    return symbol_status(told.text("status"))
 
 
 def delisted(symbol: MarketSymbol) -> Instrument:

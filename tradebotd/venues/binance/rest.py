@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 KEY_HEADER: Final = "X-MBX-APIKEY"
 WAIT_TO_ACT: Final = 2.0  # seconds at the gate: then an order's row does not allow it any more
 WAIT_TO_ASK: Final = 5.0
+WARM_SECONDS: Final = 15.0  # a connection that rested for longer is not trusted with an order
 TIMESTAMP: Final = -1021
 MATCHING_ENGINE_TIMESTAMPS: Final = frozenset({TIMESTAMP, -4188, -5028})
 
@@ -122,15 +123,28 @@ class RestInterface:
             if self._time.is_due:
                 await self.ask_time()
 
-    async def ask_time(self) -> Node:
+    async def keep_warm(self) -> None:
+        """Ask for the time by the client that acts, so that an order finds a connection open.
+
+        Connecting takes as long as several answers do, with TLS. What goes wrong is no news here.
+        """
+        while True:
+            try:
+                await self.ask_time(acts=True)
+            except VenueError as error:
+                log.debug("venue not reached", venue=self._venue, error=str(error))
+            await anyio.sleep(WARM_SECONDS)
+
+    async def ask_time(self, *, acts: bool = False) -> Node:
         """Ask for the venue's time, and learn it."""
         sent: list[float] = []
         told = await self._sent(
             self._time_call,
             {},
             None,
-            lambda: sent.append(self._host.monotonic()),
+            lambda: sent.append(self._host.monotonic()),  # directly before the bytes leave
             None,
+            acts=acts,
         )
         answered = self._host.monotonic()
         source = Source(self._venue, self._time_call.path, told.status, told.body, self._secrets)
@@ -149,8 +163,13 @@ class RestInterface:
         order: ClientOrderId | None,
         send_blocked_by: SendBlockedBy,
         priority: Priority | None,
+        *,
+        acts: bool = False,
     ) -> Answer:
-        """Send the request when its turn has come. Raises VenueError where no answer came."""
+        """Send the request when its turn has come. Raises VenueError where no answer came.
+
+        *acts*: by the client of orders, whatever the call does.
+        """
         if priority is None:
             priority = Priority.EXIT if call.acts else Priority.READ
         wait = WAIT_TO_ACT if call.acts else WAIT_TO_ASK
@@ -158,7 +177,8 @@ class RestInterface:
             async with self._limits.gate.turn(
                 self._limits.costs(call), priority, wait=wait, acts=call.acts
             ) as turn:
-                answer = await (self._acts if call.acts else self._asks).request(
+                client = self._acts if call.acts or acts else self._asks
+                answer = await client.request(
                     call.method,
                     call.path,
                     sign_now=self._signing(call, params, turn, send_blocked_by),

@@ -24,6 +24,7 @@ from tradebotd.venues.binance.spot.orders import ORDER_TYPES
 BAD_SYMBOL: Final = -1121
 NO_REFERENCE: Final = -2043
 AVERAGE_SECONDS: Final = 30.0  # an average of minutes is worth asking for so often
+MOST_NAMED: Final = 100  # symbols in one question: more make its URL too long
 MOST_AVERAGED: Final = 3  # symbols whose averages are asked for in one call: two questions each
 
 
@@ -70,6 +71,8 @@ class MarketData:
 
     async def _of_all(self, call: Call, names: Sequence[tuple[str, str]]) -> Node:
         """Ask for the named symbols; for all there are where one of them is not listed any more."""
+        if len(names) > MOST_NAMED:  # all there are weigh no more
+            return await self._ask(call)
         told = await self._answer(call, {"symbols": _listed([market for _, market in names])})
         if isinstance(told, Node):
             return told
@@ -100,8 +103,15 @@ class MarketData:
             self._averages[market] = Average(price, asked_at)
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
-        if not symbols:
-            return {}
+        if len(symbols) > MOST_NAMED:
+            parts = [
+                symbols[start : start + MOST_NAMED] for start in range(0, len(symbols), MOST_NAMED)
+            ]
+            told = await side_by_side([partial(self.instruments, each) for each in parts])
+            return {name: each for part in told for name, each in part.items()}
+        return await self._some_instruments(symbols) if symbols else {}
+
+    async def _some_instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
         wanted = {self._markets.market(each.symbol): each for each in symbols}
         told = await self._answer(paths.EXCHANGE_INFO, {"symbols": _listed(list(wanted))})
         if isinstance(told, Node):
