@@ -92,11 +92,13 @@ class BinanceUsdmVenue:
         self._max_clock_offset = max_clock_offset
 
     async def run(self) -> None:
-        """Keep the user stream. Cancelled at the end, it closes all connections; failed, none: then
-        it is run again, and calls go on meanwhile.
+        """Keep the user stream, and a connection for orders. Cancelled at the end, it closes all
+        connections; failed, none: then it is run again, and calls go on meanwhile.
         """
         try:
-            await self._parts.stream.run()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._parts.interface.keep_warm)
+                await self._parts.stream.run()
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSING_SECONDS):
                 await self._parts.close()
