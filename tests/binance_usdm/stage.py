@@ -277,9 +277,12 @@ class StagedUsdm(BinanceUsdmVenue):
 
     def in_words(self, client_order_id: ClientOrderId, word: str) -> None:
         book = self.simulator.account.book
-        for order in (*book.orders.values(), *book.algos.values()):
+        for order in book.orders.values():
             if order.client_id == client_order_id:
                 order.status = word
+        for algo in book.algos.values():
+            if algo.client_id == client_order_id:
+                algo.status = word
 
     def transfer(self, amount: Decimal | int, asset: str = "USDT") -> None:
         self.simulator.venue.cash.transfer(self.simulator.account, asset, Decimal(amount))
@@ -361,7 +364,7 @@ def contract_of(instrument: Instrument) -> listed.Instrument:
         market_take_bound=FAR,
         max_orders=instrument.max_orders or 200,
         steps=listed.brackets((instrument.max_leverage, 1_000_000_000, "0.004")),
-        **({} if types is None else {"order_types": tuple(TYPES[each] for each in types)}),
+        order_types=tuple(TYPES[each] for each in (types or TYPES)),
     )
 
 
@@ -425,7 +428,7 @@ async def held(venue: StagedUsdm) -> AsyncIterator[None]:
         async with turn(*costs, **how) as mine:
             yield mine
 
-    gate.turn = waiting  # type: ignore[method-assign]
+    gate.turn = waiting  # type: ignore[assignment,method-assign]
     try:
         yield
     finally:

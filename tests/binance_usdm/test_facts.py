@@ -246,7 +246,7 @@ async def test_prices_come_from_the_second_version_whose_weight_is_not_believed(
     async with scene() as usdm:
         limits = usdm.parts.limits
         seen: list[Any] = []
-        limits.observe = seen.append  # type: ignore[method-assign]
+        limits.observe = seen.append  # type: ignore[assignment,method-assign]
         for call in (paths.PRICE, paths.BOOK):
             await usdm.parts.interface.ask(call, {"symbol": "BTCUSDT"})
         assert seen == []

@@ -1,6 +1,7 @@
 """2,000 mutated answers a reader: each is read, or is an error of the venue, and nothing else."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -39,7 +40,7 @@ READERS: dict[str, tuple[Any, Callable[[Node], object]]] = {
     ),
     "commission": (
         {"symbol": "B", "makerCommissionRate": "0.0002", "takerCommissionRate": "0.0004"},
-        market_data.commission_of,
+        lambda told: market_data.commission_of(told, in_bnb=False),
     ),
     "funding": (samples.INCOME, lambda told: incomes.funding_of(told, VENUE, MARKETS)),
     "transfer": (
@@ -97,7 +98,7 @@ def test_the_samples_are_read_as_what_they_are() -> None:
     algo = READER.algo(read(source(orjson.dumps(samples.ALGO))))
     assert (algo.status, algo.venue_order_id, algo.other_ids) == (OrderStatus.NEW, "algo-9", ("7",))
     assert algo.asked is not None
-    assert (algo.asked.working_price, algo.asked.stop_price) == (PriceKind.MARK, 59000)
+    assert (algo.asked.working_price, algo.asked.stop_price) == (PriceKind.MARK, Decimal(59000))
     told = events.told_of(read(source(orjson.dumps(samples.ALGO_EVENT))), READER)
     assert told is not None
     assert (told.report.status, told.report.reason) == (OrderStatus.REJECTED, "no margin")

@@ -24,7 +24,8 @@ async def test_an_order_is_told_with_its_fills_which_no_placement_answers() -> N
         report = await usdm.send("tb1", order(BUY, "0.1"))
         assert (report.status, report.filled_quantity) == (FILLED, Decimal("0.1"))
         (fill,) = report.fills
-        assert (fill.price, fill.fee, fill.fee_asset) == (60000, Decimal("2.4"), "USDT")
+        assert (fill.price, fill.fee) == (Decimal(60000), Decimal("2.4"))
+        assert fill.fee_asset == "USDT"
         found = await usdm.venue.find_order(SYMBOL, named("tb1"))
         assert found.report == report
         await usdm.until(lambda: any(each.fills for each in usdm.heard))
@@ -141,6 +142,53 @@ async def test_quotes_are_told_of_few_and_of_many() -> None:
         usdm.market.set_mark("BTCUSDT", Decimal(60010))
         few = await usdm.venue.quotes([BTC])
         assert few[SYMBOL].mark == 60010
-        assert (few[SYMBOL].last, few[SYMBOL].bid, few[SYMBOL].ask) == (60000, 60000, 60000)
+        assert {few[SYMBOL].last, few[SYMBOL].bid, few[SYMBOL].ask} == {Decimal(60000)}
         more = [symbol(name, f"{name}USDT") for name in ("DOGE", "TSLA")]
         assert (await usdm.venue.quotes([BTC, ETH, *more]))[SYMBOL] == few[SYMBOL]
+
+
+async def test_a_position_mode_is_not_changed_under_orders_or_positions() -> None:
+    """M6.2: -4067, -4068, and -4168 in multi-assets mode: the venue's words are told."""
+    async with scene() as usdm:
+        await usdm.send("tb1", order(BUY, "0.1", LIMIT, "59000"))
+        usdm.account.dual_side = True
+        with pytest.raises(OrderRejectedError, match="open orders"):
+            await usdm.venue.set_up(SYMBOL, SymbolSetup())
+        usdm.account.dual_side = False
+        await usdm.venue.cancel(SYMBOL, named("tb1"))
+        usdm.account.multi_assets = True
+        with pytest.raises(OrderRejectedError, match="Multi-Assets"):
+            await usdm.venue.set_up(SYMBOL, SymbolSetup())
+        with pytest.raises(OrderRejectedError, match="hedge mode"):
+            await usdm.venue.set_up(SYMBOL, SymbolSetup(one_way=False))
+
+
+@pytest.mark.parametrize("burns", [False, True])
+async def test_commissions_are_those_of_the_account_and_in_bnb_where_it_pays_so(
+    *, burns: bool
+) -> None:
+    """M6.1 (VC-57)."""
+    async with scene() as usdm:
+        usdm.account.fee_burn = burns
+        (told,) = (await usdm.venue.commissions([BTC])).values()
+        assert (told.maker, told.taker) == (Decimal("0.0002"), Decimal("0.0004"))
+        assert (told.asset, told.in_base) == ("BNB" if burns else None, False)
+
+
+async def test_a_cancel_costs_its_weight_and_a_placement_none() -> None:
+    """F8: other than at spot, where either is free once it has succeeded."""
+    async with scene() as usdm:
+        await usdm.venue.account()
+
+        def spent() -> int:
+            window = usdm.parts.limits.gate.limits.window("REQUEST_WEIGHT_1M")
+            assert window is not None
+            return window.own(usdm.clock.now_ms() / 1000)
+
+        before = spent()
+        await usdm.send("tb1", order(SELL, "0.1", STOP, "59000"))
+        await usdm.send("tb2", order(BUY, "0.1", LIMIT, "59000"))
+        assert spent() == before
+        await usdm.venue.cancel(SYMBOL, named("tb1"))
+        await usdm.venue.cancel(SYMBOL, named("tb2"))
+        assert spent() == before + 2

@@ -95,6 +95,9 @@ class MarketData:
         return {each.symbol: self._markets.learn(each) for each in instruments}
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
+        if not symbols:
+            return {}
+        burns = (await self._ask(paths.BURNS_BNB)).flag("feeBurn")
         told = await side_by_side(
             [
                 partial(self._ask, paths.COMMISSION, {"symbol": self._markets.market(each.symbol)})
@@ -102,7 +105,8 @@ class MarketData:
             ]
         )
         return {
-            symbol.symbol: commission_of(each) for symbol, each in zip(symbols, told, strict=True)
+            symbol.symbol: commission_of(each, in_bnb=burns)
+            for symbol, each in zip(symbols, told, strict=True)
         }
 
 
@@ -160,8 +164,13 @@ def one_sided(told: PercentPrice) -> PercentPrice:
     )
 
 
-def commission_of(told: Node) -> Commission:
-    """Read the rates, which BNB may pay a tenth less of: a dearer one is never too little."""
+def commission_of(told: Node, *, in_bnb: bool) -> Commission:
+    """Read the rates. *in_bnb*: fees are paid in BNB while there is some, a tenth less of them.
+
+    The whole rate is told: one that is too dear is never too little.
+    """
     return Commission(
-        maker=told.decimal("makerCommissionRate"), taker=told.decimal("takerCommissionRate")
+        maker=told.decimal("makerCommissionRate"),
+        taker=told.decimal("takerCommissionRate"),
+        asset="BNB" if in_bnb else None,
     )

@@ -77,7 +77,9 @@ class Parts:
         self.venue, self._settings = settings.venue, settings
         markets, names = Markets(settings.venue, symbols), OrderNames()
         self._host, self._time = settings.host, ServerTime(settings.host)
-        self.limits = Limits(settings.gate, settings.host, settings.venue, USUAL_LIMITS)
+        self.limits = Limits(
+            settings.gate, settings.host, settings.venue, USUAL_LIMITS, success_is_free=False
+        )
         self._redact = Redactor(settings.secrets)
         self._clients = [self._client(settings.base_url, paths.ALLOWED) for _ in range(2)]
         self.interface = RestInterface(
