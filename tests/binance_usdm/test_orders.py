@@ -1,11 +1,12 @@
 """Orders of Binance USDT-M from the request to their end, against the simulator."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from tests.binance_usdm.scene import BTC, ETH, closing, named, order, scene, symbol
-from tradebotd.domain.errors import OrderRejectedError
+from tradebotd.domain.errors import OrderRejectedError, VenueUnavailableError
 from tradebotd.domain.order import OrderStatus
 from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.quote import PriceKind
@@ -192,3 +193,46 @@ async def test_a_cancel_costs_its_weight_and_a_placement_none() -> None:
         await usdm.venue.cancel(SYMBOL, named("tb1"))
         await usdm.venue.cancel(SYMBOL, named("tb2"))
         assert spent() == before + 2
+
+
+async def test_fills_are_read_by_windows_and_pages_to_their_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """VC-90: seven days a window, here two rows a page; in both symbols, each with its order."""
+    monkeypatch.setattr("tradebotd.venues.binance.usdm.trades.PAGE", 2)
+    async with scene() as usdm:
+        begun = usdm.clock.now()
+        for number in range(5):
+            usdm.clock.advance(timedelta(days=8))
+            await usdm.send(f"tb{number}", order(BUY, "0.1"))
+            await usdm.send(f"te{number}", order(BUY, "1", symbol=ETH.symbol))
+        fills = await usdm.venue.fills_since(begun, [SYMBOL, ETH.symbol])
+        assert len(fills) == 10
+        assert {each.client_order_id for each in fills if each.symbol == SYMBOL} == {
+            f"tb{number}" for number in range(5)
+        }
+        assert [each.executed_at for each in fills] == sorted(each.executed_at for each in fills)
+
+
+async def test_an_order_of_many_trades_has_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VC-1: by pages; what trades lag behind the order raises, and is no smaller order."""
+    monkeypatch.setattr("tradebotd.venues.binance.usdm.trades.PAGE", 2)
+    async with scene() as usdm:
+        asks = [(Decimal(60000 + n), Decimal("0.02")) for n in range(5)]
+        usdm.market.set_book("BTCUSDT", [(Decimal(59990), Decimal(9))], asks)
+        report = await usdm.send("tb1", order(BUY, "0.1"))
+        assert (len(report.fills), report.filled_quantity) == (5, Decimal("0.1"))
+        kept = usdm.account.trades.pop()
+        with pytest.raises(VenueUnavailableError, match="lag behind"):
+            await usdm.venue.find_order(SYMBOL, named("tb1"))
+        usdm.account.trades.append(kept)
+        usdm.clock.advance(timedelta(days=30))
+        assert (await usdm.venue.find_order(SYMBOL, named("tb1"))).report == report
+
+
+async def test_a_stop_is_found_under_its_symbol_only() -> None:
+    """VC-29: the question for an algo order knows no symbol."""
+    async with scene() as usdm:
+        await usdm.send("tb1", order(SELL, "0.1", STOP, "59000"))
+        assert (await usdm.venue.find_order(ETH.symbol, named("tb1"))).report is None
+        assert (await usdm.venue.find_order(SYMBOL, named("tb1"))).report is not None

@@ -20,7 +20,7 @@ from tradebotd.venues.binance.usdm.order_names import OrderNames
 from tradebotd.venues.binance.usdm.orders import CONDITIONAL_WORDS, OrderReader
 
 PAGE: Final = 1000
-LONGEST: Final = timedelta(days=7)  # of one question
+LONGEST: Final = timedelta(days=7) - timedelta(seconds=1)  # of one question: no whole week
 REACH: Final = timedelta(days=89)  # F1: three months back, and no further
 MOST_PAGES: Final = 1000
 A_MINUTE: Final = timedelta(minutes=1)
@@ -39,19 +39,11 @@ class Trades:
         self._reader, self._markets, self._time, self._names = reader, markets, time, names
 
     async def of_order(self, market: str, number: int) -> list[Node]:
-        """Return the trades of one order, in pages: an order may have more than one of them."""
-        found: list[Node] = []
-        first = 0
-        for _ in range(MOST_PAGES):
-            params = {"symbol": market, "orderId": str(number), "limit": str(PAGE)}
-            if first:
-                params["fromId"] = str(first)
-            rows = list((await self._ask(paths.TRADES, params)).items())
-            found += rows
-            if len(rows) < PAGE:
-                return found
-            first = _next_id(rows, first)
-        raise VenueUnavailableError(f"order {number} has more than {MOST_PAGES} pages of trades")
+        """Return the trades of one order, page by page.
+
+        From the first id on: without one the latest page is told, and of the last seven days alone.
+        """
+        return await self._pages({"symbol": market, "orderId": str(number)}, 0)
 
     async def since(self, since: datetime, symbols: Collection[str]) -> Sequence[Fill]:
         told = await side_by_side(
@@ -99,21 +91,22 @@ class Trades:
             }
             rows = list((await self._ask(paths.TRADES, window)).items())
             if rows:
-                return rows + await self._pages(market, rows[-1].integer("id") + 1)
+                after = rows[-1].integer("id") + 1
+                return rows + await self._pages({"symbol": market}, after)
             start += LONGEST
         return []
 
-    async def _pages(self, market: str, first: int) -> list[Node]:
+    async def _pages(self, of: dict[str, str], first: int) -> list[Node]:
         """Return all trades from the id *first* on: ids rise within a symbol."""
         found: list[Node] = []
         for _ in range(MOST_PAGES):
-            params = {"symbol": market, "fromId": str(first), "limit": str(PAGE)}
+            params = {**of, "fromId": str(first), "limit": str(PAGE)}
             rows = list((await self._ask(paths.TRADES, params)).items())
             found += rows
             if len(rows) < PAGE:
                 return found
             first = _next_id(rows, first)
-        raise VenueUnavailableError(f"{market} has more than {MOST_PAGES} pages of trades")
+        raise VenueUnavailableError(f"{of['symbol']} has more than {MOST_PAGES} pages of trades")
 
 
 def _next_id(rows: list[Node], first: int) -> int:
