@@ -13,6 +13,7 @@ import pytest
 
 from tests.alpaca_venue import stage as alpaca
 from tests.binance_spot import stage as spot
+from tests.binance_usdm import stage as usdm
 from tests.fakes.clock import FakeClock
 from tests.fakes.prices import FakePrices
 from tests.fakes.venue import AUTHORITATIVE, ScriptedVenue
@@ -67,7 +68,14 @@ class Case:
     `limiter`: while it is held, whatever is sent waits inside the adapter, and has not left.
     """
 
-    venue: PaperVenue | ScriptedVenue | Staged | spot.StagedSpot | alpaca.StagedAlpaca
+    venue: (
+        PaperVenue
+        | ScriptedVenue
+        | Staged
+        | spot.StagedSpot
+        | usdm.StagedUsdm
+        | alpaca.StagedAlpaca
+    )
     clock: FakeClock
     prices: FakePrices
     symbol: MarketSymbol
@@ -105,6 +113,8 @@ class Case:
         made = OrderRequest(**{**request, **changes})
         if isinstance(self.venue, alpaca.StagedAlpaca):
             return alpaca.as_taken(made)
+        if isinstance(self.venue, usdm.StagedUsdm):
+            return usdm.as_futures(made)
         as_it_is = (
             not isinstance(self.venue, Staged) or changes.get("time_in_force", "day") != "day"
         )
@@ -160,7 +170,7 @@ class Case:
         if isinstance(self.venue, Staged):
             self.venue.exchange.words[client_order_id] = word
             return
-        if isinstance(self.venue, spot.StagedSpot | alpaca.StagedAlpaca):
+        if isinstance(self.venue, spot.StagedSpot | usdm.StagedUsdm | alpaca.StagedAlpaca):
             self.venue.in_words(client_order_id, word)
             return
         async with self.database.transaction() as connection:
@@ -171,7 +181,10 @@ class Case:
             )
 
     async def balance(self, asset: str) -> Decimal:
-        return (await self.venue.account()).balances.get(asset, Decimal(0))
+        account = await self.venue.account()
+        if isinstance(self.venue, usdm.StagedUsdm) and asset != "USDT":
+            return account.positions.get(f"{asset}USDT", Decimal(0))
+        return account.balances.get(asset, Decimal(0))
 
     async def hear(self, report: OrderReport) -> None:
         self.heard.append(report)
@@ -199,7 +212,7 @@ def limited(taken: dict[str, Any]) -> VenueTraits:
     )
 
 
-@pytest.fixture(params=["paper", "scripted", "rehearsal", spot.NAME, alpaca.NAME])
+@pytest.fixture(params=["paper", "scripted", "rehearsal", spot.NAME, usdm.NAME, alpaca.NAME])
 def venue_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -350,6 +363,8 @@ async def case(
             made = await stack.enter_async_context(_spot(made, fee_in_base=in_base))
         elif venue_name == alpaca.NAME:
             made = await stack.enter_async_context(_alpaca(made))
+        elif venue_name == usdm.NAME:
+            made = await stack.enter_async_context(_usdm(made))
         made.venue.listen(made.hear)
         yield made
 
@@ -399,6 +414,20 @@ async def _alpaca(case: Case) -> AsyncIterator[Case]:
         yield replace(case, venue=venue, meet=meet, limiter=lambda: alpaca.held(venue))
 
 
+@asynccontextmanager
+async def _usdm(case: Case) -> AsyncIterator[Case]:
+    """The case with Binance USDT-M, whose ledger is its simulator's."""
+    async with usdm.staged_usdm(case.clock, case.prices, case.known, CASH) as venue:
+        before: dict[str, Decimal] = dict.fromkeys(case.known, Decimal(100))
+
+        async def meet(point: Tick) -> None:
+            await venue.meet(point, before.get(point.symbol))
+            if point.kind is PriceKind.LAST:
+                before[point.symbol] = point.price
+
+        yield replace(case, venue=venue, meet=meet, limiter=lambda: usdm.held(venue))
+
+
 def _is(item: pytest.Item, venue: str, name: str) -> bool:
     """*name*: a case at *venue*, all cases of one test there, or of one file."""
     test, _, case = item.name.partition("[")
@@ -412,6 +441,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [(NAME, *each) for each in EXCLUDED.items()]
     left_out += [(spot.NAME, *each) for each in spot.EXCLUDED.items()]
     left_out += [(alpaca.NAME, *each) for each in alpaca.EXCLUDED.items()]
+    left_out += [(usdm.NAME, *each) for each in usdm.EXCLUDED.items()]
     unmet = {name for _, name, _ in left_out}
     for item in items:
         for venue, name, reason in left_out:

@@ -13,8 +13,11 @@ from tradebotd.domain.self_trade import SelfTrade
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
+    """*wallet_url*: where a live key's permissions are asked for, if not at the first one."""
+
     base_url: str
     ws_url: str
+    wallet_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,21 @@ REAL_VENUES: Final[Mapping[str, RealVenue]] = {
         data_url="https://data.alpaca.markets",
         tells_key_rights=False,
         holds_shares=True,
+    ),
+    # F11, F15: streams are reached by their route, which the adapter adds.
+    "binance_usdm": RealVenue(
+        live=Addresses(
+            *("https://fapi.binance.com", "wss://fstream.binance.com", "https://api.binance.com")
+        ),
+        rehearsal=Addresses("https://demo-fapi.binance.com", "wss://demo-fstream.binance.com"),
+        hosts=("binance.com", "binancefuture.com"),
+        test_hosts=(
+            *("demo-fapi.binance.com", "demo-fstream.binance.com"),
+            "binancefuture.com",
+        ),
+        self_trade=SelfTrade.EXPIRES_RESTING,
+        price_kinds=frozenset(PriceKind),
+        position_types=frozenset({"futures"}),
     ),
 }
 

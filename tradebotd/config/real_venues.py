@@ -29,6 +29,7 @@ class Reached:
     base_url: str
     ws_url: str
     data_url: str = ""
+    wallet_url: str = ""
 
 
 def addresses_of(venue: VenueSection) -> Reached:
@@ -38,7 +39,12 @@ def addresses_of(venue: VenueSection) -> Reached:
     data_url = venue.data_url or facts.data_url
     if venue.data_url is None and not _is_of(_host_of(base_url), facts.hosts):
         data_url = base_url  # a simulator or a proxy: no key of it leaves for the vendor
-    return Reached(base_url, venue.ws_url or usual.ws_url, data_url if facts.data_url else "")
+    return Reached(
+        base_url=base_url,
+        ws_url=venue.ws_url or usual.ws_url,
+        data_url=data_url if facts.data_url else "",
+        wallet_url=usual.wallet_url,
+    )
 
 
 def _usual(venue: VenueSection) -> Addresses:

@@ -47,6 +47,8 @@ def wire_venues(
                 venues[name] = outside.binance_spot(name, section, files.keys[key])
             case "alpaca":
                 venues[name] = outside.alpaca(name, section, files.keys[key])
+            case "binance_usdm":
+                venues[name] = outside.binance_usdm(name, section, files.keys[key])
             case _:
                 raise ConfigError([f"venues.{key}.kind: {section.kind!r} is not available"])
     return venues
@@ -65,6 +67,9 @@ class _Outside:
 
         return Gates(self._host)
 
+    def _traded_at(self, venue: VenueName) -> list[MarketSymbol]:
+        return [each for each in self._symbols.values() if each.instrument.venue == venue]
+
     def binance_spot(self, name: VenueName, section: VenueSection, key: VenueKey) -> Venue:
         from tradebotd.venues.binance.spot.building import build_spot  # noqa: PLC0415
 
@@ -72,7 +77,7 @@ class _Outside:
             name,
             addresses_of(section),
             key,
-            [each for each in self._symbols.values() if each.instrument.venue == name],
+            self._traded_at(name),
             host=self._host,
             gates=self._gates,
             live=section.live,
@@ -87,11 +92,26 @@ class _Outside:
             name,
             addresses_of(section),
             key,
-            [each for each in self._symbols.values() if each.instrument.venue == name],
+            self._traded_at(name),
             host=self._host,
             gates=self._gates,
             live=section.live,
             feed=section.data_feed,
+            max_clock_offset=section.max_clock_offset,
+        )
+
+    def binance_usdm(self, name: VenueName, section: VenueSection, key: VenueKey) -> Venue:
+        from tradebotd.venues.binance.usdm.building import build_usdm  # noqa: PLC0415
+
+        return build_usdm(
+            name,
+            addresses_of(section),
+            key,
+            self._traded_at(name),
+            host=self._host,
+            gates=self._gates,
+            live=section.live,
+            allow_unrestricted_key=section.allow_unrestricted_key,
             max_clock_offset=section.max_clock_offset,
         )
 

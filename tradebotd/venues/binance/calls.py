@@ -32,6 +32,8 @@ class Call:
 
     S1: a placement or a cancel that succeeds costs no weight, one that fails costs the documented
     one; the limiter holds the documented weight ready, and the headers of the answer correct it.
+
+    `keyed`: it carries the key and no signature. `tells_weight`: its headers may be believed (F16).
     """
 
     method: Method
@@ -40,6 +42,8 @@ class Call:
     signed: bool = True
     orders: int = 0
     acts: bool = False  # it sends or cancels an order
+    keyed: bool = False
+    tells_weight: bool = True
 
 
 class Interface(Protocol):

@@ -57,9 +57,13 @@ _MEANINGS: Final[Mapping[Meaning, tuple[int, ...]]] = {
         *(-2010, -2011, -2013, -2016, -2026, -2038, -2039, -2043),
         *(-2021, -2022),  # spot: cancel-replace; futures: would trigger, reduce-only
         # USDT-M
-        *(-2018, -2019, -2020, -2023, -2024, -2025, -2027, -2028),
-        *(-4028, -4046, -4047, -4059, -4067, -4068, -4116, -4118, -4120, -4131, -4164),
-        *(-4400, -4531, -5021, -5022, -5047),
+        *(-2007, -2018, -2019, -2020, -2023, -2024, -2025, -2027, -2028),
+        *range(-4006, -4000),  # price, quantity and stop price out of bounds
+        *(-4013, -4014, -4015, -4016, -4023, -4024, -4028, -4029, -4045, -4046, -4047, -4048),
+        *(-4049, -4050, -4051, -4054, -4059, -4061, -4067, -4068, -4116, -4118, -4120),
+        *(-4130, -4131, -4135, -4136, -4137, -4140, -4141, -4161, -4164, -4167, -4168),
+        *(-4170, -4171, -4400, -4411, -4509, -4531),
+        *(-5021, -5022, -5025, -5026, -5027, -5039, -5040, -5047),
     ),
 }
 CODES: Final[Mapping[int, Meaning]] = MappingProxyType(
@@ -92,6 +96,7 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("Duplicate order sent", "duplicate client order id"),
     ("insufficient balance", "insufficient balance"),
     ("would trigger immediately", "would trigger immediately"),
+    ("would immediately trigger", "would trigger immediately"),
     ("would immediately match and take", "would trigger immediately"),
     ("relationship of the prices", "would trigger immediately"),
     ("Market is closed", FilterName.NOT_TRADING),
@@ -103,9 +108,26 @@ _BY_CODE: Final[Mapping[int, str]] = {
     -1121: "unknown symbol",
     -1158: FilterName.ORDER_TYPE,
     -2011: "nothing to cancel",
+    -2018: "insufficient balance",
+    -2019: "insufficient balance",
+    -2025: FilterName.TOO_MANY_ORDERS,
+    -4001: FilterName.BELOW_MIN_PRICE,
+    -4002: FilterName.ABOVE_MAX_PRICE,
+    -4003: FilterName.BELOW_MIN_QUANTITY,
+    -4004: FilterName.BELOW_MIN_QUANTITY,
+    -4005: FilterName.ABOVE_MAX_QUANTITY,
+    -4006: FilterName.BELOW_MIN_PRICE,
+    -4013: FilterName.BELOW_MIN_PRICE,
+    -4014: FilterName.OFF_TICK,
+    -4016: FilterName.OUTSIDE_PERCENT_PRICE,
+    -4023: FilterName.OFF_LOT,
+    -4024: FilterName.OUTSIDE_PERCENT_PRICE,
     -4028: FilterName.ABOVE_MAX_LEVERAGE,
+    -4045: FilterName.TOO_MANY_STOPS,
     -4116: "duplicate client order id",
     -4131: FilterName.OUTSIDE_PERCENT_PRICE,
+    -4140: FilterName.NOT_TRADING,
+    -4141: FilterName.NOT_TRADING,
     -4164: FilterName.BELOW_MIN_NOTIONAL,
 }
 _PRECISION = -1111

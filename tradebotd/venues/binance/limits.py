@@ -29,9 +29,21 @@ _NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
 class Limits:
     """Windows of one account at one address. *account* tells its orders from those of others."""
 
-    def __init__(self, gate: Gate, host: HostClock, account: str, usual: Mapping[str, int]) -> None:
-        """*usual*: limits by kind and window (`REQUEST_WEIGHT_1M`)."""
+    def __init__(
+        self,
+        gate: Gate,
+        host: HostClock,
+        account: str,
+        usual: Mapping[str, int],
+        *,
+        success_is_free: bool = True,
+    ) -> None:
+        """*usual*: limits by kind and window (`REQUEST_WEIGHT_1M`).
+
+        *success_is_free*: an order or a cancel that succeeds costs no weight (S1: spot alone).
+        """
         self.gate = gate
+        self._success_is_free = success_is_free
         self._host, self._account = host, account
         self._names: dict[str, set[str]] = {}  # by kind
         self.ban_ends_at: datetime | None = None  # as the venue has told it last
@@ -53,7 +65,7 @@ class Limits:
     def spent(self, call: Call, *, succeeded: bool) -> Costs:
         """S1: return what *call* has cost: an order or a cancel that succeeded, no weight."""
         costs = dict(self.costs(call))
-        if call.acts and succeeded:
+        if call.acts and succeeded and self._success_is_free:
             costs |= dict.fromkeys(self._named(WEIGHT), 0)
         return costs
 

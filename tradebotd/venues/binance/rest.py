@@ -194,7 +194,8 @@ class RestInterface:
                 log.warning("no answer to an order", order=order, error=str(error))
                 raise OutcomeUnknownError(order) from error
             raise VenueUnavailableError(str(error)) from error
-        self._limits.observe(answer.headers)
+        if call.tells_weight:
+            self._limits.observe(answer.headers)
         if succeeded:
             self._limits.gate.answered()
         return answer
@@ -212,7 +213,10 @@ class RestInterface:
             turn.check()
             check_may_leave(send_blocked_by)
             if not call.signed:
-                return unsigned._replace(query=encoded(params))
+                named = {KEY_HEADER: self._key.name} if call.keyed else {}
+                return unsigned._replace(
+                    query=encoded(params), headers={**unsigned.headers, **named}
+                )
             stamp = {"timestamp": str(to_ms(self._time.now())), "recvWindow": self._window}
             query = signed_query({**params, **stamp}, self._key.signer)
             return unsigned._replace(

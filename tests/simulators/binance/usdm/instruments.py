@@ -82,6 +82,7 @@ class Instrument:
     liquidation_fee: Decimal = Decimal("0.0125")
     max_orders: int = 200
     steps: Sequence[Bracket] = field(default=USUAL_BRACKETS)
+    order_types: Sequence[str] = ORDER_TYPES
 
     @property
     def margin_asset(self) -> str:
@@ -164,7 +165,7 @@ class Instrument:
             "marketTakeBound": plain(self.market_take_bound),
             "maxMoveOrderLimit": 10000,
             "filters": self.filters(),
-            "orderTypes": list(ORDER_TYPES),
+            "orderTypes": list(self.order_types),
             "timeInForce": list(TIMES_IN_FORCE),
             "permissionSets": ["GRID", "COPY"],
         }

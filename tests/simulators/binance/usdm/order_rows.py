@@ -117,14 +117,18 @@ def algo_row(algo: AlgoOrder, instrument: Instrument) -> Row:
 
 
 def queried_algo_row(algo: AlgoOrder, instrument: Instrument) -> Row:
-    """The answer to a query: it knows the actual order, too, once there is one."""
+    """The answer to a query: it knows the actual order, too, once there is one.
+
+    `actualQty` is that order's quantity, as the vendor's examples have it (of a cancelled one that
+    never triggered, too), and not what has traded of it.
+    """
     row = algo_row(algo, instrument)
     actual = algo.actual
     del row["activatePrice"], row["callbackRate"]
     return row | {
         "actualOrderId": str(actual.order_id) if actual else "",
         "actualPrice": shown(actual.average_price if actual else ZERO, 5),
-        "actualQty": instrument.shown_quantity(actual.executed) if actual else "0",
+        "actualQty": instrument.shown_quantity(algo.quantity),
         "actualType": actual.type if actual else "",
         "tpTriggerPrice": "0.000",
         "tpPrice": "0.000",

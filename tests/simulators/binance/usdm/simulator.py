@@ -11,6 +11,7 @@ from tests.simulators.binance.usdm.channels import Channels
 from tests.simulators.binance.usdm.feeds import Feeds
 from tests.simulators.binance.usdm.gate import RULES, Gate
 from tests.simulators.binance.usdm.hub import Hub
+from tests.simulators.binance.usdm.instruments import Instrument
 from tests.simulators.binance.usdm.listen_keys import ListenKeys
 from tests.simulators.binance.usdm.market_calls import MarketCalls
 from tests.simulators.binance.usdm.market_state import MarketState
@@ -38,10 +39,15 @@ class Simulator:
         endpoints: by method and path, for REST and for the WebSocket API.
     """
 
-    def __init__(self, scene: Scene, deposit: Decimal = Decimal(10_000)) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        deposit: Decimal = Decimal(10_000),
+        instruments: dict[str, Instrument] | None = None,
+    ) -> None:
         self.scene = scene
         now_ms = scene.clock.now_ms
-        self.venue = Venue(now_ms)
+        self.venue = Venue(now_ms, instruments)
         self.keys = KeyRing([KEY, ED25519_KEY])
         self.gate = Gate(self.venue, self.keys)
         self.listen_keys = ListenKeys(now_ms)

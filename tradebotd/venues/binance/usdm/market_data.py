@@ -1,0 +1,176 @@
+"""Prices, instruments and commissions of Binance USDT-M."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from typing import Final
+
+import structlog
+
+from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.filters import PercentPrice, SymbolStatus
+from tradebotd.domain.instrument import Instrument, MarketSymbol
+from tradebotd.domain.quote import Quote
+from tradebotd.ports.venue import Commission
+from tradebotd.venues.binance.calls import Interface, side_by_side
+from tradebotd.venues.binance.errors import Refusal
+from tradebotd.venues.binance.filters import delisted, instrument_of
+from tradebotd.venues.binance.limits import Limits
+from tradebotd.venues.binance.markets import Markets
+from tradebotd.venues.binance.payload import Node
+from tradebotd.venues.binance.usdm import paths
+from tradebotd.venues.binance.usdm.requests import ORDER_TYPES
+
+log = structlog.get_logger(__name__)
+
+BAD_SYMBOL: Final = -1121
+FEW: Final = 3  # symbols that are asked for one by one: 4 of weight each, all there are 17
+MOST_ALGOS: Final = 200
+UNBOUNDED: Final = Decimal(10) ** 9  # a multiple that no price reaches
+PERPETUAL: Final = "PERPETUAL"
+GONE: Final = frozenset({"CLOSE", "DELIVERED"})
+
+
+class MarketData:
+    """Questions about symbols, which need no key but for commissions."""
+
+    def __init__(self, interface: Interface, markets: Markets, limits: Limits) -> None:
+        self._ask, self._answer = interface.ask, interface.answer
+        self._error_of = interface.error_of
+        self._markets, self._limits = markets, limits
+
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
+        """Return last price, mark, bid and ask: of few symbols one by one, else of all at once.
+
+        F12: the answers for all have coin-margined markets, too; those that we know are taken.
+        """
+        if not symbols:
+            return {}
+        names = {self._markets.market(each.symbol): each.symbol for each in symbols}
+        if len(names) > FEW:
+            told = await side_by_side(
+                [partial(self._ask, call) for call in (paths.PRICES, paths.BOOKS, paths.MARKS)]
+            )
+            rows = [list(each.items()) for each in told]
+        else:
+            ones = [paths.PRICE, paths.BOOK, paths.MARK]
+            found = await side_by_side(
+                [
+                    partial(self._answer, call, {"symbol": market})
+                    for call in ones
+                    for market in names
+                ]
+            )
+            listed = [self._listed(each) for each in found]
+            count = len(names)
+            rows = [
+                [each for each in listed[at : at + count] if each is not None]
+                for at in range(0, len(listed), count)
+            ]
+        prices, books, marks = ({row.text("symbol"): row for row in part} for part in rows)
+        return {
+            ours: quote_of(prices[market], books.get(market), marks.get(market))
+            for market, ours in names.items()
+            if market in prices and prices[market].price_if_any("price") is not None
+        }
+
+    def _listed(self, told: Node | Refusal) -> Node | None:
+        """Return the answer; None for a symbol that is not listed any more."""
+        if isinstance(told, Node):
+            return told
+        if told.code != BAD_SYMBOL:
+            raise self._error_of(told)
+        return None
+
+    async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        if not symbols:
+            return {}
+        told = await self._ask(paths.EXCHANGE_INFO)
+        self._limits.learn(told.field("rateLimits"))
+        found = {each.text("symbol"): each for each in told.rows("symbols")}
+        instruments = [
+            usdm_instrument(each, found.get(self._markets.market(each.symbol))) for each in symbols
+        ]
+        return {each.symbol: self._markets.learn(each) for each in instruments}
+
+    async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
+        if not symbols:
+            return {}
+        burns = (await self._ask(paths.BURNS_BNB)).flag("feeBurn")
+        told = await side_by_side(
+            [
+                partial(self._ask, paths.COMMISSION, {"symbol": self._markets.market(each.symbol)})
+                for each in symbols
+            ]
+        )
+        return {
+            symbol.symbol: commission_of(each, in_bnb=burns)
+            for symbol, each in zip(symbols, told, strict=True)
+        }
+
+
+def quote_of(price: Node, book: Node | None, mark: Node | None) -> Quote:
+    last = price.price_if_any("price")
+    if last is None:
+        raise price.malformed("has no price")
+    return Quote(
+        last=last,
+        mark=None if mark is None else mark.price_if_any("markPrice"),
+        bid=None if book is None else book.price_if_any("bidPrice"),
+        ask=None if book is None else book.price_if_any("askPrice"),
+    )
+
+
+def usdm_instrument(symbol: MarketSymbol, told: Node | None) -> Instrument:
+    """Return the instrument as the venue has it now; None: it is not listed."""
+    if told is None or told.text("status") in GONE:
+        return delisted(symbol)
+    known = instrument_of(symbol, told, ORDER_TYPES)
+    if not is_traded(told):
+        log.warning("contract not traded", symbol=symbol.symbol, type=told.text("contractType"))
+        known = replace(known, status=SymbolStatus.HALTED)
+    return replace(
+        known,
+        max_stops=most_stops(),
+        percent_price=None if known.percent_price is None else one_sided(known.percent_price),
+    )
+
+
+def is_traded(told: Node) -> bool:
+    """F14: return whether a contract is a perpetual one of a coin.
+
+    Those of shares and commodities (TRADIFI_PERPETUAL) have sessions, and an agreement to be
+    signed; those that are delivered end on a day. They are treated as halted: nothing is entered.
+    """
+    return told.text("contractType") == PERPETUAL
+
+
+def most_stops() -> int:
+    """F4: return how many conditional orders may rest: 200 over all symbols, by no filter.
+
+    It is counted by symbol here: in many symbols together the venue refuses first (-4045).
+    """
+    return MOST_ALGOS
+
+
+def one_sided(told: PercentPrice) -> PercentPrice:
+    """Return the bounds of a limit price round the mark: a buy from above, a sale from below."""
+    return PercentPrice(
+        buy_below=ZERO,
+        buy_above=told.buy_above,
+        sell_below=told.sell_below,
+        sell_above=UNBOUNDED,
+    )
+
+
+def commission_of(told: Node, *, in_bnb: bool) -> Commission:
+    """Read the rates. *in_bnb*: fees are paid in BNB while there is some, a tenth less of them.
+
+    The whole rate is told: one that is too dear is never too little.
+    """
+    return Commission(
+        maker=told.decimal("makerCommissionRate"),
+        taker=told.decimal("takerCommissionRate"),
+        asset="BNB" if in_bnb else None,
+    )

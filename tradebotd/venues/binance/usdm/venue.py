@@ -1,0 +1,191 @@
+"""Binance USDT-M futures: the port, in the words of its REST interface and its user stream."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
+
+from tradebotd.domain.errors import OrderRejectedError
+from tradebotd.domain.fill import Fill
+from tradebotd.domain.funding import FundingPayment
+from tradebotd.domain.ids import ClientOrderId, VenueName
+from tradebotd.domain.instrument import Instrument, MarketSymbol
+from tradebotd.domain.order import OrderReport, OrderRequest
+from tradebotd.domain.order_type import OrderType, TimeInForce
+from tradebotd.domain.quote import PriceKind, Quote
+from tradebotd.domain.transfer import Transfer
+from tradebotd.ports.venue import (
+    Commission,
+    KeyVerdict,
+    Listener,
+    OrderLookup,
+    Replaced,
+    Replacement,
+    SelfTrade,
+    SendBlockedBy,
+    StreamListener,
+    SymbolSetup,
+    VenueAccount,
+    VenueClock,
+    VenueTraits,
+)
+from tradebotd.storage.held import assert_no_connection_held
+from tradebotd.venues.binance.permissions import key_refusals, key_warnings
+from tradebotd.venues.binance.usdm.account import mode_refusals
+from tradebotd.venues.binance.usdm.parts import Parts
+
+RECEIVE_WINDOW: Final = timedelta(seconds=5)
+CLOSING_SECONDS: Final = 2.0
+TIMES: Final[Mapping[OrderType, tuple[TimeInForce, ...]]] = {
+    OrderType.MARKET: (TimeInForce.IOC,),
+    OrderType.LIMIT: (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK),
+    OrderType.STOP_MARKET: (TimeInForce.GTC,),
+    OrderType.TAKE_PROFIT_MARKET: (TimeInForce.GTC,),
+    OrderType.STOP_LIMIT: (TimeInForce.GTC,),
+    OrderType.TAKE_PROFIT_LIMIT: (TimeInForce.GTC,),
+}
+
+
+def usdm_traits() -> VenueTraits:
+    """Return what the adapter claims.
+
+    No orders are linked: a stop and its target are reduce-only, so both may rest, and neither opens
+    anything once the other has closed the position. `moves_at_once`: 300 orders in 10 seconds.
+    """
+    return VenueTraits(
+        resting_stops=True,
+        linked_orders=False,
+        order_types=frozenset(OrderType),
+        times_in_force=TIMES,
+        price_kinds=frozenset(PriceKind),
+        stop_prices=frozenset({PriceKind.LAST, PriceKind.MARK}),
+        tells_transfers=True,
+        tells_instruments=True,
+        tells_commissions=True,
+        tells_clock=True,
+        tells_stream=True,
+        sets_up_symbols=True,
+        open_orders_tell_fills=False,
+        self_trade=SelfTrade.EXPIRES_RESTING,
+        moves_at_once=16,
+        replacement=Replacement.OVERLAP,
+        receive_window=RECEIVE_WINDOW,
+    )
+
+
+class BinanceUsdmVenue:
+    """Implements `ports.venue.Venue`, `RunsBetweenCalls` and `VetsItsKey`."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        traits: VenueTraits,
+        *,
+        allow_unrestricted_key: bool,
+        max_clock_offset: timedelta = timedelta(seconds=1),
+    ) -> None:
+        self.name: VenueName = parts.venue
+        self.traits = traits
+        self._parts = parts
+        self._allow_unrestricted = allow_unrestricted_key
+        self._max_clock_offset = max_clock_offset
+
+    async def run(self) -> None:
+        """Keep the user stream, and a connection for orders. Cancelled at the end, it closes all
+        connections; failed, none: then it is run again, and calls go on meanwhile.
+        """
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._parts.interface.keep_warm)
+                await self._parts.stream.run()
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSING_SECONDS):
+                await self._parts.close()
+            raise
+
+    def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
+        self._parts.stream.listen(listener, on_stream)
+
+    async def vet_key(self) -> KeyVerdict:
+        """Ask for the time, for the modes of the account, and live what the key may do."""
+        clock = await self._parts.clock_problem(self._max_clock_offset)
+        refusals = [] if clock is None else [clock]
+        refusals += mode_refusals(await self._parts.accounts.modes())
+        rights, open_ = await self._parts.permissions(), self._allow_unrestricted
+        if rights is None:
+            return KeyVerdict(refusals=tuple(refusals))
+        refusals += key_refusals(rights, allow_unrestricted=open_)
+        warnings = tuple(key_warnings(rights, allow_unrestricted=open_))
+        return KeyVerdict(refusals=tuple(refusals), warnings=warnings)
+
+    async def submit(
+        self,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        *,
+        send_blocked_by: SendBlockedBy,
+    ) -> OrderReport:
+        return await self._parts.trading.submit(client_order_id, request, send_blocked_by)
+
+    async def submit_linked(
+        self,
+        orders: Sequence[tuple[ClientOrderId, OrderRequest]],  # noqa: ARG002
+        *,
+        send_blocked_by: SendBlockedBy,  # noqa: ARG002
+    ) -> Sequence[OrderReport]:
+        """Refuse: the venue links no orders, and the traits claim none."""
+        assert_no_connection_held("orders are sent")
+        raise OrderRejectedError("linked orders: the venue has none")
+
+    async def replace(
+        self,
+        symbol: str,  # noqa: ARG002
+        old: ClientOrderId,  # noqa: ARG002
+        new: ClientOrderId,  # noqa: ARG002
+        request: OrderRequest,  # noqa: ARG002
+        *,
+        send_blocked_by: SendBlockedBy,  # noqa: ARG002
+    ) -> Replaced:
+        """Refuse: what reduces may overlap, and the traits claim no replacement.
+
+        F10: `PUT order` amends limit orders alone, under their old id, and may cancel them.
+        """
+        assert_no_connection_held("an order is replaced")
+        raise OrderRejectedError("replacement: the venue replaces no stop in one call")
+
+    async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
+        return await self._parts.trading.cancel(symbol, client_order_id)
+
+    async def find_order(self, symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
+        return await self._parts.lookups.find_order(symbol, client_order_id)
+
+    async def open_orders(self, symbols: Collection[str]) -> Sequence[OrderReport]:
+        return await self._parts.lookups.open_orders(symbols)
+
+    async def fills_since(self, since: datetime, symbols: Collection[str]) -> Sequence[Fill]:
+        return await self._parts.trades.since(since, symbols)
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        return await self._parts.incomes.funding_since(since)
+
+    async def transfers_since(self, since: datetime) -> Sequence[Transfer]:
+        return await self._parts.incomes.transfers_since(since)
+
+    async def account(self) -> VenueAccount:
+        return await self._parts.accounts.account()
+
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
+        return await self._parts.market_data.quotes(symbols)
+
+    async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        return await self._parts.market_data.instruments(symbols)
+
+    async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
+        return await self._parts.market_data.commissions(symbols)
+
+    async def set_up(self, symbol: str, setup: SymbolSetup) -> None:
+        await self._parts.accounts.set_up(symbol, setup)
+
+    async def server_clock(self) -> VenueClock:
+        return VenueClock(time=await self._parts.server_time())
