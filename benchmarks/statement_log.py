@@ -104,6 +104,8 @@ def record(path: Path) -> None:
         session = next(numbers)
 
         def log(query: asyncpg.connection.LoggedQuery) -> None:
+            if query.args == []:  # prepared for orders, and not run
+                return
             failed = None if query.exception is None else type(query.exception).__name__
             pickle.dump(Statement(session, query.query, tuple(query.args), failed), file)
 

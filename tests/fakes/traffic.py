@@ -91,7 +91,7 @@ class CountedDatabase(Database):
 
     def _count(self, query: LoggedQuery) -> None:
         text = query.query.strip()
-        if text.startswith(OF_ASYNCPG):
+        if text.startswith(OF_ASYNCPG) or query.args == []:  # prepared for orders, and not run
             return
         self._traffic.sent.append(text)
         self._traffic.seconds.append(query.elapsed)

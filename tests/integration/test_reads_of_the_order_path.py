@@ -226,6 +226,8 @@ ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
     "orders of other hands that are gone": (externals.MARK_GONE, (SCRIPTED, [], NOON)),
     "excess of exits": (externals.SELECT_EXCESS, (SCRIPTED,)),
     "forced closes": (externals.SELECT_FORCED, (100,)),
+    "dust of futures": (positions.SELECT_FUTURES_DUST, (*PLACE, "long", 100)),
+    "who has left dust that is paid for": (funding.LOCK_LEFT, (*PLACE, AN_HOUR_AGO)),
     "what may be adopted": (externals.SELECT_UNADOPTED, (SCRIPTED, 100)),
     "the last funding": (funding.SELECT_LAST, (SCRIPTED,)),
     "funding of nobody": (funding.SELECT_UNCLAIMED, (SCRIPTED, AN_HOUR_AGO, 100)),

@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any, Final
@@ -10,12 +10,13 @@ from typing import Any, Final
 import pytest
 
 from tests.database import PostgresServer
+from tests.fakes.host import ShiftedHost
 from tests.fakes.trading import ACCOUNT, NOON, TradingHarness, open_harness, spec
 from tests.fakes.venue import SCRIPTED
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.exit_plan import BreakEven, ExitPlan, LadderStep
-from tradebotd.domain.fill import Fill
+from tradebotd.domain.fill import Fill, Forced
 from tradebotd.domain.ids import (
     BotName,
     ClientOrderId,
@@ -35,12 +36,12 @@ from tradebotd.domain.order import (
     TimeInForce,
 )
 from tradebotd.domain.side import Side
-from tradebotd.storage import exit_rows, orders
+from tradebotd.storage import exit_rows, externals, orders
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.orders import NewOrder
 from tradebotd.storage.postgres.database import open_database
 
-STEPS: Final = 60
+STEPS: Final = 90
 COMPARED: Final = 6  # after so many steps each
 LOT: Final = Decimal("0.001")
 LOTS: Final = [LOT, LOT, Decimal(2)]  # a venue may make its lots coarser, and finer again
@@ -83,6 +84,14 @@ BOTS: Final = [
 ]
 
 
+ADOPTED: Final = 1_000_000  # orders that the daemons number themselves
+LATEST: Final = "SELECT * FROM orders WHERE id < $1 ORDER BY id DESC LIMIT 6"
+HELD: Final = "SELECT * FROM positions WHERE bot = $1 AND closed_at IS NULL"
+FUTURES: Final = """
+    SELECT coalesce(sum(quantity) FILTER (WHERE closed_at IS NULL), 0) AS open,
+           coalesce(sum(dust) FILTER (WHERE closed_at IS NOT NULL), 0) AS left
+      FROM positions WHERE symbol = $1
+"""
 SYMBOLS: Final = sorted({bot.symbol for bot in BOTS})
 
 
@@ -104,6 +113,10 @@ class Story:
     draw: Random
     number: int = 0
     told: dict[ClientOrderId, list[Fill]] = field(default_factory=dict)
+    dust_closed: int = 0
+
+    def __post_init__(self) -> None:
+        self.force = Random(self.draw.random())
 
     def amount(self, most: Decimal) -> Decimal:
         """From a thousandth to a little more than *most*."""
@@ -185,11 +198,38 @@ class Story:
             venue_order_id=VenueOrderId(f"v{row['id']}"),
         )
 
+    def forced_fill(self, symbol: str, open_: Decimal, left: Decimal, now: Any) -> Fill:
+        """A close by force of what is open, of what was left as dust, of both, or of more."""
+        self.number += 1
+        sums = [open_, left, open_ + left, open_ + left, open_ + left + LOT, left / 2, LOT]
+        quantity = max(self.force.choice(sums).quantize(LOT), LOT)
+        return Fill(
+            venue=SCRIPTED,
+            symbol=symbol,
+            trade_id=TradeId(f"t{self.number}"),
+            client_order_id=ClientOrderId(f"autoclose-{self.number}"),
+            side=self.force.choice([*[Side.BUY] * 9, Side.SELL]),
+            quantity=quantity,
+            price=Decimal(self.force.randrange(9_000, 11_000)) / 100,
+            fee=Decimal(self.force.randrange(-2, 6)) / 10_000,
+            fee_asset=self.force.choice([symbol[3:], symbol[:3], "BNB"]),
+            executed_at=now - timedelta(seconds=self.force.choice([0, 1, 30])),
+            forced=self.force.choice(list(Forced)),
+        )
+
+
+class StandingHost(ShiftedHost):
+    """The same instant for both daemons, which write down until when an order may be sent."""
+
+    def now(self) -> datetime:
+        return NOON
+
 
 async def open_side(server: PostgresServer, stack: AsyncExitStack, *, at_once: bool) -> Daemon:
     dsn = await stack.enter_async_context(server.fresh_database())
     database = await stack.enter_async_context(open_database(dsn, pool_min=1, pool_max=3))
-    side = Daemon(await open_harness(database, *BOTS))
+    side = Daemon(await open_harness(database, *BOTS, host=StandingHost()))
+    await side.harness.execute(f"SELECT setval('orders_id_seq', {ADOPTED})")
     side.harness.tick("1.1", "EURUSDT")
     booking = side.harness.recorder._booking
     book = booking.book
@@ -225,15 +265,45 @@ async def order_of(side: Daemon, order: NewOrder) -> str | None:
     return None
 
 
+async def leave_dust(sides: list[Daemon]) -> None:
+    """What is held of futures is written off: none of it can be sold any more."""
+    bot, denied = BOTS[-1], set[str | None]()
+    for each in sides:
+        harness = each.harness
+        held = await harness.rows(HELD, bot.name)
+        instrument = harness.symbols[bot.symbol].instrument
+        try:
+            for row in held:
+                await harness.recorder.write_off(row["id"], instrument, lambda _: True)
+            denied.add(None)
+        except OrderDeniedError as error:
+            denied.add(error.rule.value)
+    assert len(denied) == 1
+
+
+async def close_by_force(story: Story, sides: list[Daemon]) -> None:
+    """The venue closes futures on its own: the position first, and then what was left as dust."""
+    bot, harness = BOTS[-1], sides[0].harness
+    sums = await harness.row(FUTURES, bot.symbol)
+    fill = story.forced_fill(bot.symbol, sums["open"], sums["left"], harness.clock.now())
+    for each in sides:
+        async with each.harness.database.transaction(durable=True) as connection:
+            await externals.insert_fills(connection, [fill])
+        await each.harness.path.reconciliation.external.book_forced()
+    after = await harness.row(FUTURES, bot.symbol)
+    story.dust_closed += after["left"] < sums["left"]
+
+
 async def step(story: Story, sides: list[Daemon]) -> None:
     harness = sides[0].harness
     now = harness.clock.now()
-    rows = await harness.rows("SELECT * FROM orders ORDER BY id DESC LIMIT 6")
+    what = story.force.random()
+    if what < 0.3:
+        await (leave_dust(sides) if what < 0.12 else close_by_force(story, sides))
+    rows = await harness.rows(LATEST, ADOPTED)
     if not rows or story.draw.random() < 0.4:
         bot = harness.specs[BotName(story.draw.choice(sorted(harness.specs)))]
-        held = await harness.rows(
-            "SELECT * FROM positions WHERE bot = $1 AND closed_at IS NULL", bot.name
-        )
+        held = await harness.rows(HELD, bot.name)
         position = held[0] if held and story.draw.random() < 0.7 else None
         _, order = story.new_order(bot, position, now, now)
         assert len({await order_of(each, order) for each in sides}) == 1
@@ -293,6 +363,7 @@ async def test_what_is_booked_at_once_is_what_the_ledger_books(
                 each.harness.clock.advance(timedelta(seconds=20))
             if number % COMPARED == COMPARED - 1:
                 assert await one.tables() == await other.tables()
+        assert story.dust_closed >= (seed > 0), "the venue closed no dust"
         assert one.at_once > STEPS / 20
         assert other.at_once == 0
         assert one.harness.clock.now() > NOON

@@ -118,4 +118,43 @@ CASH: Final = (
             "tests/integration/test_cash_check.py::test_cash_that_is_not_accounted_for_is_said_once_it_lasts",
         ),
     ),
+    Mutation(
+        name="a forced close takes none of the dust",
+        edits=(
+            Edit(
+                "tradebotd/trading/reconciliation/forced_closes.py",
+                "return taken + await self._close_dust()",
+                "return taken",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_dust_of_futures.py::test_dust_of_several_positions_goes_the_oldest_first",
+        ),
+    ),
+    Mutation(
+        name="what closes the dust of futures realizes nothing",
+        edits=(
+            Edit(
+                "tradebotd/domain/position.py",
+                "            dust=self.dust - fill.quantity,",
+                "            dust=self.dust - fill.quantity,\n            entry_cost=ZERO,",
+            ),
+        ),
+        tests=(
+            "tests/unit/test_position_totals.py::test_what_closes_the_dust_of_futures_realizes_its_share_of_the_cost",
+        ),
+    ),
+    Mutation(
+        name="nobody asks for the funding of dust",
+        edits=(
+            Edit(
+                "tradebotd/trading/reconciliation/funding.py",
+                "and (held_sum.open or held_sum.quantity)",
+                "and held_sum.open",
+            ),
+        ),
+        tests=(
+            "tests/integration/test_dust_of_futures.py::test_funding_of_dust_is_of_what_has_left_it",
+        ),
+    ),
 )

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
-from tests.simulation.dust import is_left
 from tests.simulation.excess import trade
 from tests.simulation.facts import Facts
 from tests.simulation.ledger import Flow
@@ -47,7 +46,9 @@ def unbalanced(
     shares = Counter(
         (row["venue"], plan.market(row["symbol"]).instrument.quote_asset)
         for row in positions
-        if row["position_type"] == "futures" and row["exit_quantity"] and row["quantity"]
+        if row["position_type"] == "futures"
+        and row["exit_quantity"]
+        and row["quantity"] + row["dust"]
     )
     netted = _netted(positions, plan)
     found = []
@@ -62,7 +63,7 @@ def unbalanced(
             )
     return [
         *found,
-        *_unclaimed(positions, claimed, facts),
+        *_unclaimed(claimed, facts),
         *_misvalued(fills, plan, tape),
         *_leaks(venues),
     ]
@@ -90,14 +91,15 @@ def _netted(positions: list[Any], plan: Plan) -> dict[Purse, Fraction]:
     return most
 
 
-def _unclaimed(positions: list[Any], claimed: set[tuple[str, str]], facts: Facts) -> Iterator[str]:
-    """Funding is paid for what our orders hold (hands hold none): it is somebody's before long."""
+def _unclaimed(claimed: set[tuple[str, str]], facts: Facts) -> Iterator[str]:
+    """Funding is paid for what our orders hold (hands hold none), be it dust: it is somebody's before
+    long.
+    """
     for name, venue in facts.venues.items():
         for flow in venue.ledger.flows:
             late = facts.now - facts.seconds(flow.at)
             due = flow.kind == "funding" and late > BOOKED and (name, flow.ref) not in claimed
-            symbol, at = flow.ref.split(" ")[0], facts.seconds(flow.at)
-            if due and not is_left(positions, symbol, at, facts):
+            if due:
                 yield f"I8 funding {flow.ref} of {late:.0f} s ago is in no position"
 
 

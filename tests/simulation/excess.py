@@ -17,7 +17,9 @@ SUFFIX: Final = ".excess"
 def trade(row: Any) -> TradeId:
     """The venue's name of the fill that *row* is, or is a part of."""
     name: str = row["trade_id"]
-    return TradeId(name.removesuffix(SUFFIX))
+    while name.endswith(SUFFIX):  # what an excess closed of dust may exceed that, too
+        name = name.removesuffix(SUFFIX)
+    return TradeId(name)
 
 
 def is_excess(row: Any) -> bool:

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any, Final
 
 from tests.simulation.cash import BOOKED
-from tests.simulation.dust import is_left, is_taken
 from tests.simulation.excess import exceeded
 from tests.simulation.facts import Facts
 from tests.simulation.fortune import most_lost
@@ -60,33 +58,6 @@ class Reasons:
         """What the venue holds is not what it held before us and what our fills made of it."""
         ledger, what = self._place(subject)
         return ledger is not None and bool(ledger.by_hand.get(what))
-
-    def is_external(self, subject: str) -> bool:
-        """The same; or the venue has taken by force what was left as dust."""
-        ledger, symbol = self._place(subject)
-        if ledger is None or self.is_different(subject):
-            return ledger is not None
-        ours = sum(
-            (
-                Fraction(row["quantity"] + row["dust"] - row["swept"])
-                * (1 if row["side"] == PositionSide.LONG else -1)
-                for row in self._positions
-                if (row["symbol"], row["position_type"]) == (symbol, PositionType.FUTURES)
-            ),
-            Fraction(0),
-        )
-        theirs = Fraction(ledger.held(symbol, PositionType.FUTURES))
-        return is_taken(self._positions, symbol, ours - theirs, self._facts)
-
-    def is_funding_of_dust(self, subject: str) -> bool:
-        """It was paid while nothing of the symbol was open, and dust was left."""
-        ledger, rest = self._place(subject)
-        symbol, _, ref = rest.partition(" ")
-        return ledger is not None and any(
-            is_left(self._positions, symbol, self._facts.seconds(flow.at), self._facts)
-            for flow in ledger.flows
-            if flow.kind == "funding" and flow.ref == ref
-        )
 
     def is_unknown(self, subject: str) -> bool:
         """It never came to the venue, and one that could rest there is sought for an hour."""
@@ -243,8 +214,7 @@ def _never(reasons: Reasons, subject: str) -> bool:
 
 EXPLAINED: Final[dict[str, Why]] = {
     "position_differs": Reasons.is_different,
-    "external_position": Reasons.is_external,
-    "funding_unclaimed": Reasons.is_funding_of_dust,
+    "external_position": Reasons.is_different,
     "external_order": Reasons.rests_foreign,
     "order_unknown": Reasons.is_unknown,
     "exit_refused": Reasons.is_refused,

@@ -1,6 +1,7 @@
 """The arithmetic of fills, against sums over the fills themselves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -317,3 +318,27 @@ def test_what_futures_leave_below_a_lot_is_held_on_and_costs_nothing() -> None:
 
     assert (books.quantity, books.dust) == (Decimal(0), Decimal("0.5"))
     assert (books.realized_pnl, books.cost) == (Decimal(10), Decimal(50))
+
+
+def test_what_closes_the_dust_of_futures_realizes_its_share_of_the_cost() -> None:
+    """M5.4: 0.5 that were sold at 100 are bought at 80 for a fee of 0.1; nothing more is there then."""
+    books = PositionTotals(side=PositionSide.SHORT, position_type=PositionType.FUTURES)
+    books = books.entered(fill(Side.SELL, 1500, 10_000, Decimal(0)), BASE)
+    books = books.exited(fill(Side.BUY, 1000, 9_000, Decimal(0)), BASE, Decimal(1))
+    part = books.closing_dust(fill(Side.BUY, 200, 8_000, Decimal(0)), BASE)
+    books = part.closing_dust(fill(Side.BUY, 300, 8_000, Decimal("0.1")), BASE)
+
+    assert (part.dust, part.cost, part.realized_pnl) == (Decimal("0.3"), Decimal(30), Decimal(14))
+    assert (books.quantity, books.dust, books.cost) == (Decimal(0), Decimal(0), Decimal(0))
+    assert (books.exit_quantity, books.realized_pnl) == (Decimal("1.5"), Decimal("19.9"))
+    with pytest.raises(ValueError, match="more dust than"):
+        books.closing_dust(fill(Side.BUY, 1, 8_000, Decimal(0)), BASE)
+
+
+def test_dust_of_spot_is_no_part_of_its_position_any_more() -> None:
+    """M4.6: it has been paid for: a later exit that takes it along earns all that it brings."""
+    bought = fill(Side.BUY, 1000, 10_000, Decimal("0.0005"), BASE)
+    books = booked(PositionSide.LONG, [bought], [fill(Side.SELL, 999, 11_000, Decimal(0))])
+
+    with pytest.raises(ValueError, match="more dust than"):
+        books.closing_dust(replace(bought, side=Side.SELL, quantity=books.dust), BASE)

@@ -1,5 +1,7 @@
+import asyncio
 from datetime import UTC, datetime, time, timedelta
 from importlib.metadata import version
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -10,6 +12,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from tests.fakes.clock import FakeClock
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import At, Every, JobSpec
+from tradebotd.scheduling import scheduler as scheduler_module
 from tradebotd.scheduling.scheduler import ClockScheduler, SlotTrigger
 from tradebotd.scheduling.slots import DueRun
 
@@ -158,4 +161,101 @@ async def test_with_a_speed_a_timer_hands_over_and_shutdown_ends_it() -> None:
     scheduler.shutdown()
 
     assert {due.name for due in taken} == {"ping"}
+    assert scheduler._timer is None
+
+
+A_TURN = 5  # turns of the loop within which what is ready has run
+
+
+async def turns_of_the_loop() -> None:
+    for _ in range(A_TURN):
+        await anyio.lowlevel.checkpoint()
+
+
+def is_set(scheduler: ClockScheduler) -> bool:
+    """Return whether a timer of the loop runs; a call at its next turn is none."""
+    return hasattr(scheduler._timer, "when")
+
+
+def just_before_it_is_due(taken: list[DueRun]) -> tuple[FakeClock, ClockScheduler]:
+    clock = FakeClock(START + timedelta(seconds=59, microseconds=999_500), speed=1)
+    return clock, started(clock, [spec("ping", every(seconds=60))], taken)
+
+
+async def test_close_to_its_time_each_turn_of_the_loop_looks_at_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """B5: a timer of whole milliseconds would be late by half of one, and by one at worst."""
+    monkeypatch.setattr(scheduler_module, "LONGEST_WATCH_SECONDS", 3600)
+    taken: list[DueRun] = []
+    clock, scheduler = just_before_it_is_due(taken)
+    await turns_of_the_loop()
+    assert taken == [], "never before its time"
+
+    clock.set(START + timedelta(seconds=60))
+    await turns_of_the_loop()
+    scheduler.shutdown()
+
+    assert [due.at for due in taken] == [START + timedelta(seconds=60)]
+
+
+async def test_a_clock_that_stands_still_is_not_watched_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """2.5: a simulation may stand still just before a due time, for a minute."""
+    monkeypatch.setattr(scheduler_module, "LONGEST_WATCH_SECONDS", 0)
+    taken: list[DueRun] = []
+    clock, scheduler = just_before_it_is_due(taken)
+    await turns_of_the_loop()
+    assert is_set(scheduler), "it looks at every turn"
+
+    clock.set(START + timedelta(seconds=60))
+    with anyio.fail_after(30):
+        while not taken:
+            await anyio.lowlevel.checkpoint()
+    scheduler.shutdown()
+
+
+async def test_a_clock_that_is_set_back_gets_a_long_timer_again() -> None:
+    """2.4: the machine's clock may be set."""
+    taken: list[DueRun] = []
+    clock, scheduler = just_before_it_is_due(taken)
+    clock.set(START)
+    await turns_of_the_loop()
+
+    timer: Any = scheduler._timer
+    assert timer.when() > asyncio.get_running_loop().time() + 5
+    scheduler.shutdown()
+
+
+async def test_what_is_handed_over_starts_before_the_next_timer_is_set() -> None:
+    """B5: the row of the run is on its way meanwhile."""
+    seen: list[bool] = []
+
+    def start(_: list[DueRun]) -> None:
+        loop.call_soon(lambda: seen.append(is_set(scheduler)))
+
+    loop = asyncio.get_running_loop()
+    clock = FakeClock(START + timedelta(seconds=1), speed=1)
+    scheduler = ClockScheduler(clock, no_close, start)
+    scheduler.schedule([spec("ping", every(seconds=60))])
+    clock.set(START + timedelta(seconds=60))
+    scheduler.start()
+    await turns_of_the_loop()
+
+    assert seen == [False]
+    assert is_set(scheduler)
+    scheduler.shutdown()
+    await turns_of_the_loop()
+    assert scheduler._timer is None
+
+
+async def test_shut_down_by_what_it_hands_over_it_sets_no_timer() -> None:
+    """M8.6: nothing starts once the daemon stops."""
+    clock = FakeClock(START, speed=1)
+    scheduler = ClockScheduler(clock, no_close, lambda _: scheduler.shutdown())
+    scheduler.schedule([spec("ping", every(seconds=60))])
+    scheduler.start()
+    await turns_of_the_loop()
+
     assert scheduler._timer is None

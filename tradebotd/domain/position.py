@@ -89,7 +89,8 @@ class PositionTotals:
     longer has a cost, so all of `swept_income` is a gain.
 
     Dust of spot has been paid for and cannot be sold: its cost is a loss once the position is
-    closed. Dust of futures stays open at the venue and was not paid for.
+    closed. Dust of futures stays open at the venue and was not paid for: whoever closes it there
+    exits the position that left it.
     """
 
     side: PositionSide
@@ -107,6 +108,11 @@ class PositionTotals:
     @property
     def quantity(self) -> Decimal:
         return self.entry_quantity - self.exit_quantity - self.dust
+
+    @property
+    def closable_dust(self) -> Decimal:
+        """Dust that a fill at the venue may still close as a part of this position."""
+        return self.dust if self.position_type is PositionType.FUTURES else ZERO
 
     @property
     def entry_price(self) -> Decimal:
@@ -172,6 +178,22 @@ class PositionTotals:
     def written_off(self) -> "PositionTotals":
         """Return the totals with all that is held booked as dust: it cannot be sold any more."""
         return replace(self, dust=self.dust + self.quantity)
+
+    def closing_dust(self, fill: Fill, base_asset: str, rate: Decimal = ONE) -> "PositionTotals":
+        """Return the totals after an exit of the dust that it left at its venue. Futures only.
+
+        Its share of the entry cost is realized, as that of any exit. Raises ValueError when the
+        fill closes more dust than there is.
+        """
+        if fill.quantity > self.closable_dust:
+            raise ValueError(f"a fill of {fill.quantity} closes more dust than {self.dust}")
+        return replace(
+            self,
+            exit_quantity=self.exit_quantity + fill.quantity,
+            exit_proceeds=self.exit_proceeds + fill.price * fill.quantity,
+            fees=self.fees + fee_in_quote(fill, base_asset, rate),
+            dust=self.dust - fill.quantity,
+        )
 
     def sweeping(self, fill: Fill, base_asset: str, rate: Decimal = ONE) -> "PositionTotals":
         """Return the totals after the part of an exit's fill that sold earlier positions' dust."""

@@ -30,6 +30,12 @@ from tradebotd.scheduling.slots import (
 
 # The machine's clock may be set, and a timer does not count suspend: look again this often.
 LONGEST_TIMER_SECONDS: Final = 10.0
+# uvloop's timers count whole milliseconds: they are set early, and for the rest each turn of the
+# loop looks at the clock. Not earlier: whoever spins on a busy machine loses the processor just
+# when the job starts. Where the clock stands still, it is looked at now and then.
+EARLY_SECONDS: Final = 0.001
+LONGEST_WATCH_SECONDS: Final = 0.01
+STANDSTILL_POLL_SECONDS: Final = 0.005
 
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
@@ -79,7 +85,7 @@ class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no
         self._closes_after = closes_after
         self._hand_over = hand_over
         self._collect = DueCollector()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._job_names: dict[str, JobName] = {}
         super().__init__(timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": False})
         self.add_executor(self._collect)
@@ -131,21 +137,46 @@ class ClockScheduler(BaseScheduler):  # type: ignore[misc]  # apscheduler has no
             return
         if due := self.take_due():
             self._hand_over(due)
-        self._arm(self.next_due() if self.state == STATE_RUNNING else None)
+            self._disarm()
+            # What was started goes first: its row is on the way while the timer is set.
+            self._timer = asyncio.get_running_loop().call_soon(self._arm)
+        else:
+            self._arm()
 
     def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002  # the library's signature
-        self._arm(None)
+        self._disarm()
         super().shutdown(wait)
 
-    def _arm(self, instant: datetime | None) -> None:
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if instant is None:
-            return
-        seconds = (instant - self._clock.now()).total_seconds() / self._clock.speed
-        delay = min(max(seconds, 0.0), LONGEST_TIMER_SECONDS)
-        self._timer = asyncio.get_running_loop().call_later(delay, self.wakeup)
+
+    def _arm(self) -> None:
+        self._disarm()
+        instant = self.next_due() if self.state == STATE_RUNNING else None
+        if instant is not None:
+            delay = min(max(self._seconds_until(instant) - EARLY_SECONDS, 0), LONGEST_TIMER_SECONDS)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(delay, self._watch, instant, None)
+
+    def _watch(self, instant: datetime, until: float | None) -> None:
+        """Wake up at *instant*; *until* (of the loop's time) each turn of the loop looks for it."""
+        loop, left = asyncio.get_running_loop(), self._seconds_until(instant)
+        until = loop.time() + LONGEST_WATCH_SECONDS if until is None else until
+        if left <= 0:
+            self.wakeup()
+        elif left > EARLY_SECONDS:
+            self._arm()
+        elif loop.time() < until:
+            self._timer = loop.call_soon(self._watch, instant, until)
+        else:
+            pause = max(left, STANDSTILL_POLL_SECONDS)
+            self._timer = loop.call_later(pause, self._watch, instant, until)
+
+    def _seconds_until(self, instant: datetime) -> float:
+        """Return host seconds, of a clock that runs on."""
+        return (instant - self._clock.now()).total_seconds() / self._clock.speed
 
     def _process_jobs(self) -> None:
         """Run the library's loop by the clock, with successive due times computed at once."""

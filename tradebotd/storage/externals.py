@@ -74,8 +74,8 @@ SELECT_UNADOPTED: Final[LiteralString] = """
 # The part of one of our own fills that exceeded the position.
 INSERT_EXCESS: Final[LiteralString] = """
     INSERT INTO external_fills (venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset,
-                                executed_at, excess_of, venue_order_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                                executed_at, excess_of, venue_order_id, forced)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     ON CONFLICT (venue, symbol, trade_id)
     DO UPDATE SET quantity = excluded.quantity, fee = excluded.fee, excess_of = excluded.excess_of
 """
@@ -88,18 +88,27 @@ SELECT_EXCESS: Final[LiteralString] = """
      WHERE e.venue = $1 AND e.excess_of IS NOT NULL AND e.adopted_by IS NULL AND e.forced IS NULL
      ORDER BY e.executed_at, e.trade_id
 """
-# Forced closes of positions that may be ours: external positions may have been closed, too.
+# Forced closes of positions that may be ours, open or left as dust: external positions may have been closed, too. Whole ones
+# of which nothing is booked, and what they took beyond a position, which has a name of its own.
 SELECT_FORCED: Final[LiteralString] = """
-    SELECT venue, symbol, trade_id, client_order_id, side, quantity, price, fee, fee_asset, executed_at, forced,
-           venue_order_id
+    SELECT e.venue, e.symbol, CASE WHEN excess_of IS NULL THEN trade_id ELSE trade_id || '.excess' END AS trade_id,
+           client_order_id, e.side, quantity, price, fee, fee_asset, executed_at, forced, venue_order_id,
+           excess_of IS NULL AS is_whole, ours.of_open
       FROM external_fills AS e
-     WHERE forced IS NOT NULL AND adopted_by IS NULL AND excess_of IS NULL
-       AND EXISTS (SELECT 1 FROM positions AS p
-                    WHERE p.venue = e.venue AND p.symbol = e.symbol AND p.position_type = 'futures'
-                      AND p.closed_at IS NULL AND p.opened_at <= e.executed_at
-                      AND p.side = CASE e.side WHEN 'sell' THEN 'long' ELSE 'short' END)
-       AND NOT EXISTS (SELECT 1 FROM fills AS f
-                        WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id)
+     CROSS JOIN LATERAL (
+           SELECT excess_of IS NULL
+                  AND EXISTS (SELECT 1 FROM positions AS p
+                               WHERE p.venue = e.venue AND p.symbol = e.symbol AND p.position_type = 'futures'
+                                 AND p.closed_at IS NULL AND p.opened_at <= e.executed_at
+                                 AND p.side = CASE e.side WHEN 'sell' THEN 'long' ELSE 'short' END) AS of_open,
+                  EXISTS (SELECT 1 FROM positions AS p
+                           WHERE p.venue = e.venue AND p.symbol = e.symbol AND p.position_type = 'futures'
+                             AND p.closed_at IS NOT NULL AND p.dust > 0 AND p.opened_at <= e.executed_at
+                             AND p.side = CASE e.side WHEN 'sell' THEN 'long' ELSE 'short' END) AS of_dust) AS ours
+     WHERE forced IS NOT NULL AND adopted_by IS NULL AND (ours.of_open OR ours.of_dust)
+       AND (excess_of IS NOT NULL
+            OR NOT EXISTS (SELECT 1 FROM fills AS f
+                            WHERE f.venue = e.venue AND f.symbol = e.symbol AND f.trade_id = e.trade_id))
      ORDER BY executed_at, trade_id
      LIMIT $1
 """
@@ -129,6 +138,16 @@ class Excess(NamedTuple):
     position_id: PositionId | None
     position_type: PositionType
     leverage: int
+
+
+class ForcedFill(NamedTuple):
+    """Forced close. `is_whole`: else it is what exceeded a position. `of_open`: one is open for it,
+    else dust was left that it may have closed.
+    """
+
+    fill: Fill
+    is_whole: bool
+    of_open: bool
 
 
 async def select_ours(
@@ -223,6 +242,7 @@ async def insert_excess(connection: Connection, fill: Fill, order_id: OrderId) -
         fill.executed_at,
         order_id,
         fill.venue_order_id,
+        fill.forced,
     )
 
 
@@ -246,9 +266,12 @@ async def select_unadopted(connection: Connection, venue: VenueName, limit: int)
     return [_fill(row) for row in reversed(rows)]
 
 
-async def select_forced(connection: Connection, limit: int) -> list[Fill]:
+async def select_forced(connection: Connection, limit: int) -> list[ForcedFill]:
     """Return forced closes against our futures positions that are not adopted, oldest first."""
-    return [_fill(row) for row in await connection.fetch(SELECT_FORCED, limit)]
+    return [
+        ForcedFill(fill=_fill(row), is_whole=row["is_whole"], of_open=row["of_open"])
+        for row in await connection.fetch(SELECT_FORCED, limit)
+    ]
 
 
 async def adopt(

@@ -18,7 +18,8 @@ SELECT_LAST: Final[LiteralString] = """
 """
 SELECT_FIRST_HELD: Final[LiteralString] = """
     SELECT min(opened_at) FROM positions
-     WHERE venue = $1 AND position_type = 'futures' AND (closed_at IS NULL OR closed_at > $2)
+     WHERE venue = $1 AND position_type = 'futures'
+       AND (closed_at IS NULL OR closed_at > $2 OR (dust > 0 AND closed_at IS NOT NULL))
 """
 SELECT_CLOSED: Final[LiteralString] = """
     SELECT venue, max(closed_at) AS closed_at FROM positions
@@ -36,6 +37,24 @@ _HELD: Final = """
            FOR UPDATE
 """
 LOCK_POSITION: Final[LiteralString] = _HELD + LOCK_STATE_OF_HELD
+# Dust is held at the venue behind the end of its position, until a fill has closed it there.
+_LEFT: Final = """
+    WITH traded AS MATERIALIZED (
+        SELECT position_id FROM fills WHERE venue = $1 AND symbol = $2 AND executed_at >= $3
+    ), held AS MATERIALIZED (
+        SELECT id, bot FROM positions
+         WHERE id = (SELECT id
+                       FROM ((SELECT p.id, p.closed_at FROM positions AS p
+                               WHERE p.venue = $1 AND p.symbol = $2 AND p.position_type = 'futures' AND p.dust > 0
+                                 AND p.closed_at IS NOT NULL AND p.closed_at < $3
+                               ORDER BY p.closed_at DESC LIMIT 1)
+                             UNION ALL
+                             (SELECT p.id, p.closed_at FROM traded AS t JOIN positions AS p ON p.id = t.position_id
+                               WHERE p.position_type = 'futures' AND p.closed_at < $3)) AS held_on
+                      ORDER BY closed_at DESC, id DESC LIMIT 1)
+           FOR UPDATE
+"""
+LOCK_LEFT: Final[LiteralString] = _LEFT + LOCK_STATE_OF_HELD
 # A payment may be reported before the fill that opened its position: it is claimed when reported again.
 INSERT: Final[LiteralString] = """
     INSERT INTO funding_payments AS known (venue, payment_id, symbol, position_id, amount, asset, paid_at)
@@ -82,12 +101,19 @@ class Booked:
 
 
 async def book(connection: Connection, payment: FundingPayment, *, counts: bool) -> Booked | None:
-    """Book the payment, into the position open then if it *counts*; None if already booked."""
+    """Book the payment, if it *counts* into the position open then; None if already booked.
+
+    Where none was, into the latest that had left dust at the venue.
+    """
     position_id: PositionId | None = None
     if counts:
         position_id = await connection.fetchval(
             LOCK_POSITION, payment.venue, payment.symbol, payment.paid_at, JUST_AFTER
         )
+        if position_id is None:
+            position_id = await connection.fetchval(
+                LOCK_LEFT, payment.venue, payment.symbol, payment.paid_at
+            )
     booked = await connection.fetchval(
         INSERT,
         payment.venue,

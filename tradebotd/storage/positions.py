@@ -108,6 +108,15 @@ SELECT_OPEN_FUTURES: Final[LiteralString] = (
      ORDER BY id
 """
 )
+MOST_WITH_DUST: Final = 100
+SELECT_FUTURES_DUST: Final[LiteralString] = (
+    COLUMNS
+    + """, dust
+      FROM positions
+     WHERE venue = $1 AND symbol = $2 AND side = $3 AND position_type = 'futures' AND dust > 0 AND closed_at IS NOT NULL
+     ORDER BY id LIMIT $4
+"""
+)
 SELECT_SUMS: Final[LiteralString] = """
     SELECT venue, symbol, position_type, sum(quantity) AS quantity, sum(version) AS version, sum(open) AS open
       FROM (SELECT venue, symbol, position_type, CASE side WHEN 'long' THEN quantity ELSE -quantity END AS quantity, version,
@@ -298,6 +307,17 @@ async def select_open_futures(
     """
     rows = await connection.fetch(SELECT_OPEN_FUTURES, venue, symbol, side)
     return [position_of(row) for row in rows]
+
+
+async def select_futures_dust(
+    connection: Connection, venue: VenueName, symbol: str, side: PositionSide
+) -> list[tuple[Position, Decimal]]:
+    """Return the closed futures positions that have left dust there, with the dust.
+
+    The oldest MOST_WITH_DUST first.
+    """
+    rows = await connection.fetch(SELECT_FUTURES_DUST, venue, symbol, side, MOST_WITH_DUST)
+    return [(position_of(row), row["dust"]) for row in rows]
 
 
 async def select_sums(connection: Connection) -> list[HeldSum]:

@@ -9,6 +9,7 @@ from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.exits import resting_venues, wire_exits
 from tradebotd.daemon.wiring.reconciliation import Reconciliation, wire_reconciliation
 from tradebotd.domain.ids import VenueName
+from tradebotd.storage import order_statements
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.entries.entry_filters import EntryFilters
 from tradebotd.trading.execution.placement import Placement
@@ -39,6 +40,7 @@ def wire_order_path(
 
     *limit_offsets*: of stop-limits, by venue, as fractions of the stop.
     """
+    core.database.prepare_for_orders(order_statements.ALL)
     bad_ticks = BadTickFilter(core.prices)
     recorder = OrderRecorder(
         database=core.database,

@@ -10,6 +10,7 @@ from tradebotd.trading.reconciliation.adopted_orders import AdoptedOrders
 from tradebotd.trading.reconciliation.adoption import Adoption
 from tradebotd.trading.reconciliation.agreement import Agreement
 from tradebotd.trading.reconciliation.cash_check import CashCheck
+from tradebotd.trading.reconciliation.dust_closes import DustCloses
 from tradebotd.trading.reconciliation.excess_fills import ExcessFills
 from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
 from tradebotd.trading.reconciliation.external_activity import ExternalActivity
@@ -81,13 +82,15 @@ def _holdings(
         nonce=core.nonce,
         host=host,
     )
+    dust = DustCloses(database=core.database, orders=adopted)
     external = ExternalActivity(
         database=core.database,
         venues=core.venues,
         holdings=holdings,
         clock=core.clock,
-        forced=ForcedCloses(database=core.database, clock=core.clock, orders=adopted),
-        excess=ExcessFills(database=core.database, holdings=holdings, orders=adopted),
+        forced=ForcedCloses(database=core.database, clock=core.clock, orders=adopted, dust=dust),
+        excess=ExcessFills(database=core.database, holdings=holdings, orders=adopted, dust=dust),
+        dust=dust,
     )
     return holdings, adopted, external
 

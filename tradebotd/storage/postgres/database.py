@@ -5,10 +5,11 @@ that outlives its transaction), so that releasing one costs no round trip.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from enum import StrEnum
 from typing import Any, Final, LiteralString, TypeAlias
+from weakref import WeakSet
 
 import anyio
 import asyncpg
@@ -110,6 +111,17 @@ class Database:
         shared = max(1, self.pool_size - RESERVED_FOR_ORDERS)
         self._shared = asyncio.Semaphore(shared)
         self._bulk = asyncio.Semaphore(min(BULK_WRITERS, max(1, shared - 1)))
+        self._of_orders = asyncio.Semaphore(order_transactions(self.pool_size))
+        self._prepared_for_orders: Sequence[LiteralString] = ()
+        self._knowing: WeakSet[asyncpg.Connection] = WeakSet()
+
+    def prepare_for_orders(self, statements: Sequence[LiteralString]) -> None:
+        """Have each connection prepare *statements* before its first transaction of an order.
+
+        Preparing costs a new connection more than running, and would be done with rows locked.
+        """
+        self._prepared_for_orders = statements
+        self._knowing = WeakSet()
 
     def transaction(
         self, lane: Lane = Lane.WORK, *, durable: bool = False
@@ -136,7 +148,9 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, lane: Lane, *, durable: bool) -> AsyncIterator[Connection]:
-        async with self._held(lane) as connection:
+        async with self._turn_of_orders(lane), self._held(lane) as connection:
+            if lane is Lane.ORDERS and durable:
+                await self._prepare(connection)
             try:  # cancelled in BEGIN it may be open or not: a rollback is right for both
                 await connection.execute(BEGIN_DURABLE if durable else BEGIN)
                 yield connection
@@ -161,9 +175,30 @@ class Database:
                 )
 
     @asynccontextmanager
+    async def _turn_of_orders(self, lane: Lane) -> AsyncIterator[None]:
+        """Wait until few enough transactions of orders run: side by side, each holds its rows for
+        as long as all of them take together.
+        """
+        if lane is not Lane.ORDERS:
+            yield
+            return
+        _check_none_is_held()
+        async with self._translated(), self._queued(self._of_orders, ACQUIRE_SECONDS):
+            yield
+
+    async def _prepare(self, connection: Connection) -> None:
+        """Prepare what orders need, once a connection; what cannot be is left to its own use."""
+        own = connection._con  # noqa: SLF001 - the proxy is another one each time
+        if own in self._knowing:
+            return
+        for statement in self._prepared_for_orders:
+            with suppress(asyncpg.SyntaxOrAccessError):
+                await connection.executemany(statement, [])
+        self._knowing.add(own)
+
+    @asynccontextmanager
     async def _held(self, lane: Lane) -> AsyncIterator[Connection]:
-        if holds_connection():
-            raise RuntimeError("this task already holds a database connection")
+        _check_none_is_held()
         async with self._translated(), self._turn(lane):
             connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
             hold()
@@ -199,9 +234,11 @@ class Database:
                     yield
 
     @asynccontextmanager
-    async def _queued(self, semaphore: asyncio.Semaphore) -> AsyncIterator[None]:
+    async def _queued(
+        self, semaphore: asyncio.Semaphore, seconds: float = STATEMENT_SECONDS
+    ) -> AsyncIterator[None]:
         if semaphore.locked():
-            with anyio.fail_after(STATEMENT_SECONDS):
+            with anyio.fail_after(seconds):
                 await semaphore.acquire()
         else:
             await semaphore.acquire()
@@ -230,6 +267,16 @@ class Database:
                 raise
             self.available = False
             raise unavailable(error) from error
+
+
+def order_transactions(pool_size: int) -> int:
+    """Return how many transactions of orders may run at once: two fifths of the pool."""
+    return max(RESERVED_FOR_ORDERS, pool_size * 2 // 5)
+
+
+def _check_none_is_held() -> None:
+    if holds_connection():
+        raise RuntimeError("this task already holds a database connection")
 
 
 def unavailable(error: BaseException) -> DatabaseUnavailableError:

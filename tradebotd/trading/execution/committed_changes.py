@@ -28,11 +28,15 @@ class Gap:
 
 @dataclass(slots=True)
 class CommittedChanges:
-    """Effects of one transaction, reported once it has committed."""
+    """Effects of one transaction, reported once it has committed.
+
+    `of_dust`: positions closed before, whose dust at the venue was closed now, in part at least.
+    """
 
     opened: list[Position] = field(default_factory=list)
     changed: list[Position] = field(default_factory=list)
     closed: list[tuple[Position, PositionTotals, CloseReason]] = field(default_factory=list)
+    of_dust: list[tuple[Position, PositionTotals]] = field(default_factory=list)
     released: list[PositionId] = field(default_factory=list)
     gaps: dict[PositionId, Gap] = field(default_factory=dict)
     fills: int = 0
@@ -40,6 +44,12 @@ class CommittedChanges:
     is_foreign: bool = False  # the report was of an order that is not ours
     differs: bool = False  # the report was of an order with our name and other parameters
     contradiction: str | None = None  # what in the report is impossible
+
+    @property
+    def touched(self) -> list[Position]:
+        """Positions that the fills went into, or out of."""
+        closed = [position for position, _, _ in self.closed]
+        return [*self.opened, *self.changed, *closed, *(position for position, _ in self.of_dust)]
 
     def gap_fields(self, position_id: PositionId) -> dict[str, object]:
         """Return the gap of its exit as a field of a log event, where there was one."""

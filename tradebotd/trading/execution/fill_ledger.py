@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -11,9 +11,10 @@ from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.fill import Fill, split
 from tradebotd.domain.ids import OrderId, PositionId
-from tradebotd.domain.instrument import Instrument
+from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRole, OrderStatus, moved
 from tradebotd.domain.position import Position, PositionTotals, paid_elsewhere
+from tradebotd.domain.side import PositionSide, Side
 from tradebotd.ports.clock import Clock
 from tradebotd.storage import alerts, dust, externals, fills, orders, positions, symbols
 from tradebotd.storage.fills import FeeWorth
@@ -139,7 +140,8 @@ class FillLedger:
     ) -> StoredOrder:
         """Book what was not ours to sell with the external fills, so that the order settles.
 
-        A forced close of more than we hold is reported as a forced close.
+        A forced close of more than we hold is reported as a forced close; what earlier futures have
+        left as dust is booked to them, and is no turn of the position.
         """
         order = stored.order
         await externals.insert_excess(connection, excess, order.id)
@@ -151,10 +153,18 @@ class FillLedger:
             part=moved(order.status, OrderStatus.PARTIALLY_FILLED),
             at=self._clock.now(),
         )
-        if order.role is OrderRole.EXIT and excess.forced is None:
+        known = order.role is OrderRole.ENTRY or excess.forced is not None
+        if not known and not await self._is_of_dust(connection, stored, excess):
             message = f"{excess.quantity:f} more than the position held was exited: {excess}"
             await self._alarm(connection, AlertCode.FILL_EXCEEDS_POSITION, excess, message)
         return replace(stored, order=replace(order, status=status))
+
+    async def _is_of_dust(self, connection: Connection, stored: StoredOrder, excess: Fill) -> bool:
+        if stored.position_type is not PositionType.FUTURES:
+            return False
+        closed = PositionSide.LONG if excess.side is Side.SELL else PositionSide.SHORT
+        left = await positions.select_futures_dust(connection, excess.venue, excess.symbol, closed)
+        return excess.quantity <= sum(quantity for _, quantity in left)
 
     async def _enter(
         self,
@@ -208,10 +218,12 @@ class FillLedger:
         rate: Decimal,
         changes: CommittedChanges,
     ) -> "Booked | None":
-        """Exit as much as is held, and the old dust that the order takes along.
+        """Exit as much as is held, and the dust that goes with it.
 
-        Both legs of a pair may fill in a fast market, and sell more. Returns None, with an alert,
-        while an entry of the bot is not settled and may still bring what was sold.
+        Of spot that is old dust which the order takes along, of futures what the position itself
+        has left at the venue. Both legs of a pair may fill in a fast market, and sell more. Returns
+        None, with an alert, while an entry of the bot is not settled and may still bring what was
+        sold.
         """
         order = stored.order
         position_id = order.position_id
@@ -219,17 +231,20 @@ class FillLedger:
         if locked is None or position_id is None:
             raise AssertionError(f"exit order {order.id} has no position")
         held = locked.books.quantity
-        part, swept, excess = await _shares(connection, order.id, fill, held)
+        part, of_dust, swept, excess = await _shares(connection, order.id, fill, locked.books)
         if excess and await orders.is_entry_unsettled(connection, order.bot, order.symbol):
             message = f"{fill.quantity:f} exited where {held:f} was held: {fill}"
             await self._alarm(connection, AlertCode.FILL_EXCEEDS_POSITION, fill, message)
             return None
-        if part is None and swept is None:
+        if part is None and of_dust is None and swept is None:
             return Booked(position_id, None, excess)
         books, closed, still = locked.books, None, None
         if part is not None:
             books = exited(books, order, fill, instrument, rate, part=part)
             still = books.quantity > 0
+        if of_dust is not None:
+            books = books.closing_dust(of_dust, instrument.base_asset, rate)
+            changes.of_dust.append((locked.position, books))
         if swept is not None:
             books = books.sweeping(swept, instrument.base_asset, rate)
         if still is False:
@@ -346,12 +361,23 @@ class FillLedger:
             log.error("mismatched fill found", code=code, subject=subject, detail=message)
 
 
+class Shares(NamedTuple):
+    """Parts of an exit's fill: the position, its own dust, old dust taken along, none of them."""
+
+    part: Fill | None
+    of_dust: Fill | None = None
+    swept: Fill | None = None
+    excess: Fill | None = None
+
+
 async def _shares(
-    connection: Connection, order_id: OrderId, fill: Fill, held: Decimal
-) -> tuple[Fill | None, Fill | None, Fill | None]:
-    """Return the fill's parts: of the position, of old dust the order takes along, of neither."""
-    part, rest = split(fill, held)
+    connection: Connection, order_id: OrderId, fill: Fill, books: PositionTotals
+) -> Shares:
+    part, rest = split(fill, books.quantity)
     if rest is None:
-        return part, None, None
+        return Shares(part)
+    of_dust, rest = split(rest, books.closable_dust)
+    if rest is None:
+        return Shares(part, of_dust)
     swept, excess = split(rest, await dust.lock_for_order(connection, order_id))
-    return part, swept, excess
+    return Shares(part, of_dust, swept, excess)

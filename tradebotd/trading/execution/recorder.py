@@ -244,8 +244,7 @@ class OrderRecorder:
         for fill in fills:
             stored = await self._ledger.apply(connection, stored, fill, changes)
         joined = order.intent.position_id is None and not changes.opened
-        is_excess = not (changes.opened or changes.changed or changes.closed)
-        if changes.fills != len(fills) or joined or is_excess:
+        if changes.fills != len(fills) or joined or not changes.touched:
             raise RefusedError(RefusalCode.CHANGED_MEANWHILE, f"{order.intent.bot} traded just now")
         filled = Outcome(status=lambda _: OrderStatus.FILLED)
         await self._move(connection, stored, filled, changes)
@@ -370,6 +369,14 @@ class OrderRecorder:
                 realized_pnl=books.realized_pnl,
                 **({"dust": books.dust} if books.dust else {}),
                 **changes.gap_fields(position.id),
+            )
+        for position, books in changes.of_dust:
+            log.info(
+                "dust closed",
+                position=position.id,
+                **position_fields(position, books.exit_price),
+                realized_pnl=books.realized_pnl,
+                dust=books.dust,
             )
         for position_id in changes.released:
             if position_id not in closed:

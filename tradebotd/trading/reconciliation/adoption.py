@@ -45,12 +45,17 @@ COMPARE_ATTEMPTS: Final = 3  # a fill of ours that comes in between is booked fi
 
 
 class _AdoptionPlan(NamedTuple):
-    """Difference between venue and books, and where it is to go. `held`: what the bot has now."""
+    """Difference between venue and books, and where it is to go.
+
+    `held`: what the bot has now, else the closed futures position whose dust has become less.
+    `dust`: of all closed ones of the side that has become less.
+    """
 
     spec: BotSpec
     symbol: MarketSymbol
     excess: Decimal
     held: Position | None
+    dust: Decimal
     fills: tuple[Fill, ...]  # those that explain it; none: its history is unknown
     price: Decimal
 
@@ -111,6 +116,16 @@ class Adoption:
         async with self._database.connection() as connection:
             open_id = await positions.select_open_id(connection, bot, symbol)
             held = None if open_id is None else await positions.select_one(connection, open_id)
+            left = (
+                await positions.select_futures_dust(
+                    connection, venue, symbol, _side_that_lacks(difference)
+                )
+                if spec.position_type is PositionType.FUTURES
+                else []
+            )
+        dust = sum((quantity for _, quantity in left), ZERO)
+        if held is None and left and abs(difference.excess) <= dust:
+            held = left[0][0]
         fills = await self._externals.fills_behind(difference)
         if not fills and (doubtful := await self._externals.in_doubt_behind(difference)):
             raise _doubtful_order(doubtful)
@@ -119,6 +134,7 @@ class Adoption:
             symbol=market,
             excess=difference.excess,
             held=held,
+            dust=dust,
             fills=_one_way(fills, symbol, difference.excess),
             price=await self._price(market, account, difference),
         )
@@ -280,8 +296,11 @@ def _changed(symbol: str) -> RefusedError:
 
 def _changed_position(changes: CommittedChanges) -> PositionId:
     """Return the position that the fills went into, or out of."""
-    every = [*changes.opened, *changes.changed, *(position for position, _, _ in changes.closed)]
-    return every[0].id
+    return changes.touched[0].id
+
+
+def _side_that_lacks(difference: Difference) -> PositionSide:
+    return PositionSide.SHORT if difference.excess > 0 else PositionSide.LONG
 
 
 def _one_way(fills: Sequence[Fill], symbol: str, excess: Decimal) -> tuple[Fill, ...]:
@@ -296,12 +315,12 @@ def _check(plan: _AdoptionPlan) -> None:
     if held is not None:
         if held.signed_quantity * excess > 0:
             raise RefusedError(RefusalCode.POSITION_OPEN, f"{spec.name} holds a position already")
-        if abs(excess) > held.quantity:
+        known = held.quantity + plan.dust
+        if abs(excess) > known:
             raise RefusedError(
-                RefusalCode.TOO_MUCH,
-                f"{abs(excess):f} is gone, {spec.name} holds {held.quantity:f} of it",
+                RefusalCode.TOO_MUCH, f"{abs(excess):f} is gone, {spec.name} holds {known:f} of it"
             )
-        if abs(excess) < plan.symbol.instrument.lot_size:
+        if held.quantity and abs(excess) < plan.symbol.instrument.lot_size:
             raise RefusedError(RefusalCode.TOO_SMALL, f"{abs(excess):f} is less than a lot")
         return
     if spec.exits.needs_atr:

@@ -2,7 +2,8 @@
 
 Both legs of a pair may fill in a fast market, and a late fill may meet a position that is closed.
 On spot, coins that are not ours were sold: the account owner's, if all of ours are still there.
-With futures the position was turned round: what that opened is ours, and is closed at once.
+With futures the venue closed dust of earlier positions, or the position was turned round: what that
+opened is ours, and is closed at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ from tradebotd.storage.externals import Excess
 from tradebotd.storage.postgres.database import Connection, Database, Lane
 from tradebotd.trading.execution.committed_changes import CommittedChanges
 from tradebotd.trading.reconciliation.adopted_orders import Adopted, AdoptedOrders
+from tradebotd.trading.reconciliation.dust_closes import DustCloses
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.rules import Difference, net
 
@@ -39,10 +41,13 @@ AT_ONCE: Final = ExitPlan(max_holding=timedelta())
 
 
 class ExcessFills:
-    def __init__(self, *, database: Database, holdings: Holdings, orders: AdoptedOrders) -> None:
+    def __init__(
+        self, *, database: Database, holdings: Holdings, orders: AdoptedOrders, dust: DustCloses
+    ) -> None:
         self._database = database
         self._holdings = holdings
         self._orders = orders
+        self._dust = dust
 
     async def settle(
         self, differences: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
@@ -106,11 +111,15 @@ class ExcessFills:
         return True
 
     async def _book_reversal(self, excess: Excess) -> bool:
-        """Book less of what the bot holds by now, else a position that is closed at once."""
+        """Book less of what the bot holds by now, or has left; else a position closed at once."""
         fill = excess.fill
         async with self._database.connection() as connection:
             open_id = await positions.select_open_id(connection, excess.bot, fill.symbol)
             held = None if open_id is None else await positions.select_one(connection, open_id)
+        if held is None or not _reduces(fill, held):
+            left = await self._dust.oldest(fill)
+            if left is not None:
+                return await self._close_dust(fill, left)
         adopted = Adopted(
             bot=excess.bot,
             fills=[fill],
@@ -121,12 +130,7 @@ class ExcessFills:
         )
 
         async def mark(connection: Connection, changes: CommittedChanges) -> None:
-            touched = [
-                *changes.opened,
-                *changes.changed,
-                *(position for position, _, _ in changes.closed),
-            ]
-            await self._mark(connection, fill, touched[0].id)
+            await self._mark(connection, fill, changes.touched[0].id)
 
         try:
             await self._orders.book(adopted, also=mark)
@@ -135,6 +139,13 @@ class ExcessFills:
             return False
         log.error("position reversed", symbol=fill.symbol)
         return True
+
+    async def _close_dust(self, fill: Fill, left: Position) -> bool:
+        try:
+            return await self._dust.close(fill, left)
+        except AccountTakenError as error:
+            log.info("excess fill deferred", trade=fill.trade_id, why=str(error))
+            return False
 
     async def _mark(self, connection: Connection, fill: Fill, position_id: PositionId) -> None:
         await externals.adopt(connection, fill.venue, fill.symbol, [fill.trade_id], position_id)

@@ -53,6 +53,12 @@ class ExcessSettlement(Protocol):
     ) -> int: ...
 
 
+class DustSettlement(Protocol):
+    """Settlement of what another hand closed of the dust that our futures have left."""
+
+    async def settle(self, difference: Difference, fills: Sequence[Fill]) -> int: ...
+
+
 class ExternalActivity:
     """External activity, as the reconciler and order streams report it. Never sends anything."""
 
@@ -65,6 +71,7 @@ class ExternalActivity:
         clock: Clock,
         forced: ForcedFills,
         excess: ExcessSettlement,
+        dust: DustSettlement,
     ) -> None:
         self._database = database
         self._venues = venues
@@ -72,6 +79,7 @@ class ExternalActivity:
         self._clock = clock
         self._forced = forced
         self._excess = excess
+        self._dust = dust
         self._ours: set[ClientOrderId] = set()
         self._orders: dict[VenueName, dict[str, str]] = {}  # messages of alerts by subject
         self._explained = True  # alerts of an earlier process may be open
@@ -155,8 +163,20 @@ class ExternalActivity:
     async def settle_excess(
         self, differences: Sequence[Difference], accounts: Mapping[VenueName, VenueAccount]
     ) -> int:
-        """Settle our own excess fills; return how many. If any, *differences* is outdated."""
-        return await self._excess.settle(differences, accounts)
+        """Settle our own excess fills, else dust that another hand closed; return how many.
+
+        If any, *differences* is outdated.
+        """
+        if settled := await self._excess.settle(differences, accounts):
+            return settled
+        for difference in differences:
+            if not _lacks(difference) or not self._is_futures(difference):
+                continue
+            settled += await self._dust.settle(difference, await self.fills_behind(difference))
+        return settled
+
+    def _is_futures(self, difference: Difference) -> bool:
+        return difference.subject in self._holdings.symbols_at(difference.venue)
 
     async def forget_old(self) -> None:
         """Clear alerts on past events after a day: nothing has to be done for them to end."""

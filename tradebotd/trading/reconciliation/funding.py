@@ -33,9 +33,9 @@ LOOK_BACK: Final = timedelta(
 class FundingRecorder:
     """Recorder of funding: a venue is asked while futures are held there, and for an hour after.
 
-    Spot costs nothing. A new process asks once for what any process closed within a day: a payment
-    is reported after the hour that it is for, and the process that held the position may be gone by
-    then. The limits of a bot's day count funding like fees.
+    Dust is held, too. Spot costs nothing. A new process asks once for what any process closed
+    within a day: a payment is reported after the hour that it is for, and the process that held the
+    position may be gone by then. The limits of a bot's day count funding like fees.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class FundingRecorder:
         self._symbols = symbols
         self._clock = clock
         self._asked_at: dict[VenueName, datetime] = {}
+        self._held_at: dict[VenueName, datetime] = {}  # dust ends later than its position
         self._may_have_alerts = True  # an alert of an earlier process may be open
 
     def ask_again(self) -> None:
@@ -67,10 +68,14 @@ class FundingRecorder:
         holding = {
             held_sum.venue
             for held_sum in held
-            if held_sum.position_type is PositionType.FUTURES and held_sum.open
+            if held_sum.position_type is PositionType.FUTURES
+            and (held_sum.open or held_sum.quantity)
         }
         async with self._database.connection() as connection:
             closed = await funding.select_closed(connection, now - LOOK_BACK)
+        self._held_at |= dict.fromkeys(holding, now)
+        for name, held_at in self._held_at.items():
+            closed[name] = max(closed.get(name, held_at), held_at)
         due = {
             name: await self._since(name)
             for name in sorted((holding | closed.keys()) & self._venues.keys())
@@ -104,7 +109,7 @@ class FundingRecorder:
                 for payment in await funding.select_unclaimed(connection, name, now - TOLD_FOR):
                     subjects.append(subject := f"{name} {payment.symbol} {payment.payment_id}")
                     message = (
-                        f"{payment.amount:f} {payment.asset} at {payment.paid_at}: nothing was open"
+                        f"{payment.amount:f} {payment.asset} at {payment.paid_at}: nothing was held"
                     )
                     if await alerts.raise_alert(
                         connection, AlertCode.FUNDING_UNCLAIMED, "warning", subject, message, now
