@@ -22,8 +22,9 @@ from tests.simulators.shared.server import Server, served
 from tradebotd.clocks.market import MarketClock
 from tradebotd.domain.ids import FeedName
 from tradebotd.feeds.binance.client import Client
-from tradebotd.feeds.binance.facts import INTERFACES, MarketName
+from tradebotd.feeds.binance.facts import INTERFACES, MOST_STREAMS, MarketName
 from tradebotd.feeds.binance.feed import BinanceFeed
+from tradebotd.feeds.binance.streams import MarketStreams, stream_opener
 from tradebotd.net.gate import Gate
 from tradebotd.ports.clock import HostClock
 
@@ -38,6 +39,7 @@ class BinanceStage:
     ) -> None:
         self.market, self.server, self.clock, self.host = market, server, clock, host
         self.gate = Gate(server.http, host)
+        self.most_streams = MOST_STREAMS
         self.feeds: list[BinanceFeed] = []
         self.spot: SpotSimulator | None = None
         self.usdm: Simulator | None = None
@@ -58,7 +60,17 @@ class BinanceStage:
             host=self.host,
             random=Random(1),
         )
-        self.feeds.append(BinanceFeed(name, client, self.clock, self.host))
+        streams = MarketStreams(
+            name,
+            self.market,
+            stream_opener(name, self.server.ws),
+            time=client.time,
+            learn_time=client.learn_time,
+            host=self.host,
+            random=Random(1),
+            most_streams=self.most_streams,
+        )
+        self.feeds.append(BinanceFeed(name, client, self.clock, self.host, streams=streams))
         return self.feeds[-1]
 
 

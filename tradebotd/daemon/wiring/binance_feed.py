@@ -9,6 +9,7 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.feeds.binance.client import Client
 from tradebotd.feeds.binance.facts import INTERFACES
 from tradebotd.feeds.binance.feed import BinanceFeed
+from tradebotd.feeds.binance.streams import MarketStreams, stream_opener
 from tradebotd.ports.clock import Clock
 
 
@@ -23,4 +24,20 @@ def binance(name: FeedName, section: FeedSection, clock: Clock, outside: Outside
         host=outside.host,
         random=Random(),  # noqa: S311 - of pauses
     )
-    return BinanceFeed(name, client, clock, outside.host, price_every=binance_price_every(section))
+    streams = MarketStreams(
+        name,
+        market_of(section),
+        stream_opener(name, addresses.ws_url),
+        time=client.time,
+        learn_time=client.learn_time,
+        host=outside.host,
+        random=Random(),  # noqa: S311 - of pauses
+    )
+    return BinanceFeed(
+        name,
+        client,
+        clock,
+        outside.host,
+        streams=streams,
+        price_every=binance_price_every(section),
+    )

@@ -16,11 +16,13 @@ from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.binance import facts
 from tradebotd.feeds.binance.client import Client, Refusal, Told
+from tradebotd.feeds.binance.events import Minute
 from tradebotd.feeds.binance.kept_candles import KeptCandles
 from tradebotd.feeds.binance.parsing import Page, in_ms, page_of, prices_of
+from tradebotd.feeds.binance.streams import Heard, MarketStreams
 from tradebotd.net.errors import MisshapenError
 from tradebotd.ports.clock import Clock, HostClock
-from tradebotd.ports.feed import FetchedCandles
+from tradebotd.ports.feed import FetchedCandles, StreamNews
 from tradebotd.storage.held import assert_no_connection_held
 
 MOST_PAGES: Final = 600  # of one fetch
@@ -42,11 +44,13 @@ class BinanceFeed:
         clock: Clock,
         host: HostClock,
         *,
+        streams: MarketStreams,
         price_every: timedelta = timedelta(seconds=5),
     ) -> None:
         self.name = name
         self.price_every = price_every
         self._client, self._clock, self._host = client, clock, host
+        self._streams = streams
         self._kept = KeptCandles()
 
     def timeframes(self, symbol: MarketSymbol) -> tuple[Timeframe, ...]:  # noqa: ARG002
@@ -92,7 +96,7 @@ class BinanceFeed:
             candles += [each for each in page.candles if cursor <= each.ts < end]
             rejected += [r for r in page.rejected if r.ts is None or cursor <= r.ts < end]
             duplicates += page.duplicates
-            if page.count < limit or page.last is None:
+            if page.rows < limit or page.last is None:
                 return FetchedCandles(candles, rejected, duplicates)
             if page.last < cursor:
                 raise FeedError(f"{self.name}: candles of {name} before those asked for")
@@ -136,6 +140,8 @@ class BinanceFeed:
         if not names:
             return {}
         prices = await self._prices(names)
+        for name, price in prices.items():
+            self._streams.polled(name, price)
         return {
             symbol.symbol: prices[name]
             for symbol in symbols
@@ -164,3 +170,26 @@ class BinanceFeed:
             return prices_of(told.answer, told.source)
         except MisshapenError as error:
             raise FeedError(str(error)) from error
+
+    def tells(self, symbol: MarketSymbol) -> bool:
+        return self._streams.is_live(symbol.name_at(self.name))
+
+    async def stream(self, symbols: Sequence[MarketSymbol], news: StreamNews) -> None:
+        """Tell *news* of *symbols* until cancelled; minutes that close are kept for `fetch`."""
+        ours: dict[str, list[str]] = {}
+        for symbol in symbols:
+            ours.setdefault(symbol.name_at(self.name), []).append(symbol.symbol)
+
+        def trade(name: str, price: Decimal) -> None:
+            for symbol in ours[name]:
+                news.price(symbol, price)
+
+        def minute(told: Minute) -> None:
+            if told.candle is not None:
+                self._kept.put(told.name, told.candle)
+                news.candles(ours[told.name])
+
+        def connected(names: Sequence[str]) -> None:
+            news.candles([symbol for name in names for symbol in ours[name]])
+
+        await self._streams.run(list(ours), Heard(trade, minute, connected))

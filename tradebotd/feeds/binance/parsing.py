@@ -24,7 +24,7 @@ class Page(NamedTuple):
     rejected: Sequence[RejectedCandle]
     duplicates: int
     last: datetime | None
-    count: int
+    rows: int
 
 
 def page_of(
