@@ -26,6 +26,7 @@ from tradebotd.feeds.binance.facts import INTERFACES, MOST_STREAMS, MarketName
 from tradebotd.feeds.binance.feed import BinanceFeed
 from tradebotd.feeds.binance.streams import MarketStreams, stream_opener
 from tradebotd.net.gate import Gate
+from tradebotd.net.websocket import StreamLimits
 from tradebotd.ports.clock import HostClock
 
 SPANS = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1_440}  # minutes
@@ -40,6 +41,7 @@ class BinanceStage:
         self.market, self.server, self.clock, self.host = market, server, clock, host
         self.gate = Gate(server.http, host)
         self.most_streams = MOST_STREAMS
+        self.limits = StreamLimits()
         self.feeds: list[BinanceFeed] = []
         self.spot: SpotSimulator | None = None
         self.usdm: Simulator | None = None
@@ -63,7 +65,7 @@ class BinanceStage:
         streams = MarketStreams(
             name,
             self.market,
-            stream_opener(name, self.server.ws),
+            stream_opener(name, self.server.ws, self.limits),
             time=client.time,
             learn_time=client.learn_time,
             host=self.host,
@@ -110,10 +112,11 @@ async def staged(
     *,
     symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT"),
     days: int = 3,
+    host: HostClock | None = None,
 ) -> AsyncIterator[BinanceStage]:
     """*days*: of candles behind the clock's present time."""
     followed = FollowedClock(clock)
-    host = FollowedHost(clock)
+    host = host or FollowedHost(clock)
     filters = usual_filters("0.01", "0.001")
     spot = SpotSimulator([Symbol(each, each[:3], "USDT", filters) for each in symbols])
     usdm: list[Simulator] = []

@@ -49,7 +49,6 @@ class Heard:
     trade: Callable[[str, Decimal], None]
     minute: Callable[[Minute], None]
     connected: Callable[[Sequence[str]], None]
-    silent: Callable[[str, float], None] = lambda _, __: None
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +63,7 @@ class _Plan:
     subscribed: bool = False
     over: bool = False  # a successor is wanted
     patience: float = ALARM_SECONDS  # until something must have been told
+    silent: set[str] = field(default_factory=set)
     bad: int = 0
     late: int = 0
 
@@ -111,7 +111,7 @@ class MarketStreams:
         async with anyio.create_task_group() as tasks:
             for plan in self._plans:
                 tasks.start_soon(self._keep, plan, heard)
-            tasks.start_soon(self._watch, heard)
+            tasks.start_soon(self._watch)
 
     def is_live(self, name: str) -> bool:
         """Return whether its prices are told just now."""
@@ -201,6 +201,7 @@ class MarketStreams:
             age = self._host.monotonic() - began
             if plan.waiting and age > ANSWER_SECONDS:
                 self._lose(plan, f"SUBSCRIBE not answered within {ANSWER_SECONDS:g} s")
+            self._judge(plan)
             if age > life:
                 plan.over = True
                 self._lose(plan, "it is as old as it may become")
@@ -240,7 +241,7 @@ class MarketStreams:
                 self._traded(plan, event, heard)
             case Minute():
                 if event.name in self._symbols:
-                    self._note(event.stream)
+                    self._note(plan, event.stream)
                     if event.candle is not None:
                         heard.minute(event)
             case Shutdown() | None:
@@ -258,6 +259,7 @@ class MarketStreams:
         heard.connected(plan.names)
 
     def _expect(self, plan: _Plan, now: float) -> None:
+        plan.silent.clear()
         for stream in plan.streams:
             self._detector.expect(stream, now, first_within=plan.patience)
 
@@ -265,7 +267,7 @@ class MarketStreams:
         symbol = self._symbols.get(trade.name)
         if symbol is None:
             return
-        self._note(trade.stream)
+        self._note(plan, trade.stream)
         if facts.is_late(self._time.now() - trade.at):
             plan.late += 1
             if plan.late == 1:  # said once
@@ -275,7 +277,8 @@ class MarketStreams:
         plan.patience = ALARM_SECONDS
         heard.trade(trade.name, trade.price)
 
-    def _note(self, stream: str) -> None:
+    def _note(self, plan: _Plan, stream: str) -> None:
+        plan.silent.discard(stream)
         if self._detector.heard(stream, self._host.monotonic()):
             _log.info("price stream heard again", feed=self._name, stream=stream)
 
@@ -287,38 +290,42 @@ class MarketStreams:
         if plan.bad > MOST_BAD or plan.waiting:
             raise error
 
-    async def _watch(self, heard: Heard) -> None:
+    async def _watch(self) -> None:
         async def tell(stream: str) -> None:
             seconds = self._detector.silent_for(stream, self._host.monotonic())
             _log.warning(
                 "price stream silent", feed=self._name, stream=stream, seconds=round(seconds, 1)
             )
-            heard.silent(stream, seconds)
-            self._judge(stream)
+            for plan in self._plans:
+                if stream in plan.streams:
+                    plan.silent.add(stream)
 
         await watch(self._detector, self._host, tell)
 
-    def _judge(self, stream: str) -> None:
+    def _judge(self, plan: _Plan) -> None:
         """Open a connection anew that is silent as a whole; of one stream alone polling judges."""
+        if not plan.subscribed or len(plan.silent) < len(plan.streams):
+            return
         now = self._host.monotonic()
-        for plan in self._plans:
-            if stream not in plan.streams or not plan.subscribed:
-                continue
-            quiet = min(self._detector.silent_for(each, now) for each in plan.streams)
-            if quiet > LIVE_SECONDS:
-                plan.patience = min(MOST_PATIENCE, 2 * plan.patience)  # it may be a quiet market
-                self._lose(plan, f"nothing was told for {quiet:.0f} s")
+        quiet = min(self._detector.silent_for(each, now) for each in plan.streams)
+        if quiet > LIVE_SECONDS:
+            plan.patience = min(MOST_PATIENCE, 2 * plan.patience)  # it may be a quiet market
+            self._lose(plan, f"nothing was told for {quiet:.0f} s")
 
     def _lose(self, plan: _Plan, why: str) -> None:
         if plan.connection is not None:
             plan.connection.lose(LostBecause.CLOSED, why)
 
 
-def stream_opener(name: FeedName, ws_url: str) -> OpenStream:
+def stream_opener(
+    name: FeedName,
+    ws_url: str,
+    limits: StreamLimits = StreamLimits(),  # noqa: B008 - immutable
+) -> OpenStream:
     """Return what opens the combined stream of a path, below *ws_url*."""
 
     def open_stream(path: str) -> AbstractAsyncContextManager[Connection]:
-        return connect(name, f"{ws_url}{path}", limits=StreamLimits())
+        return connect(name, f"{ws_url}{path}", limits=limits)
 
     return open_stream
 
