@@ -152,7 +152,7 @@ async def test_a_mute_stream_is_noticed_within_thirty_seconds_and_opened_anew(
         }
         await stream.host.advance(2)
         await stream.connected(times=2)
-        assert stream.candles == ["BTC", "BTC"]  # filled up behind each connection
+        assert stream.candles.count("BTC") >= 2  # filled up behind each connection
         stream.trade("BTCUSDT", "60042")
         await stream.told("BTC", "60042")
 
