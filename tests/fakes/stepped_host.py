@@ -33,6 +33,7 @@ class SteppedHost:
     async def advance(self, seconds: float, step: float = 1.0) -> None:
         """Let *seconds* pass, in steps, after each of which everybody acts who waited for it."""
         left = seconds
+        await anyio.sleep(TURN)  # whoever is about to sleep, sleeps
         while left > 0:
             self._clock.jump_to(self._clock.now() + timedelta(seconds=min(step, left)))
             left -= step

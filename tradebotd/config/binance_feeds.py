@@ -18,6 +18,9 @@ class Addresses(NamedTuple):
     ws_url: str
 
 
+_OF_USDM: Final = frozenset(
+    {"fapi.binance.com", "demo-fapi.binance.com", "testnet.binancefuture.com"}
+)
 _USUAL: Final[Mapping[str, str]] = {
     "spot": "https://api.binance.com",
     "usdm": "https://fapi.binance.com",
@@ -67,6 +70,13 @@ def binance_feed_problems(name: str, feed: FeedSection) -> Iterator[str]:
         feed_addresses(feed)
     except KeyError:
         yield f"{path}.ws_url: required beside a base_url that is not the vendor's"
+    host = urlsplit(feed.base_url or "").hostname
+    if (
+        host is not None
+        and f"https://{host}" in _STREAMS
+        and (host in _OF_USDM) != (market_of(feed) == "usdm")
+    ):
+        yield f'{path}.base_url: of the other market; this one is "{market_of(feed)}"'
     if feed.ws_url is not None and feed.base_url is None:
         yield f"{path}.base_url: required beside ws_url: both are of one place"
 
