@@ -114,9 +114,7 @@ async def build(
             entry_orders=trading.entry_orders,
             streams=trading.streams,
             instruments=trading.instruments,
-            adapters=[
-                each for each in trading.venues.values() if isinstance(each, RunsBetweenCalls)
-            ],
+            adapters=_adapters(trading),
             disk=_disk_watch(config, database, trading, reloader),
             player=None,
             polls=_polls(files, market, trading),
@@ -223,6 +221,10 @@ def _jobs(database: Database, files: LoadedFiles, market: Market, trading: Tradi
         Retention(database=database, ingest=ingest, writer=market.writer, clock=clock),
         Ping(database),
     ]
+
+
+def _adapters(trading: Trading) -> list[RunsBetweenCalls]:
+    return [each for each in trading.venues.values() if isinstance(each, RunsBetweenCalls)]
 
 
 def _polls(files: LoadedFiles, market: Market, trading: Trading) -> list[PricePoll]:

@@ -6,7 +6,9 @@ from tradebotd.net.answers import Source, Value
 
 def snapshot_of(told: Value, source: Source) -> Snapshot:
     return Snapshot(
-        told["lastUpdateId"].integer(), _levels(told["bids"], source), _levels(told["asks"], source)
+        last_id=told["lastUpdateId"].integer(),
+        bids=_levels(told["bids"], source),
+        asks=_levels(told["asks"], source),
     )
 
 
@@ -14,11 +16,11 @@ def depth_event_of(told: Value, source: Source) -> DepthEvent:
     """Read a `depthUpdate`; only USDT-M has `pu`."""
     previous = told.get("pu")
     return DepthEvent(
-        told["U"].integer(),
-        told["u"].integer(),
-        _levels(told["b"], source),
-        _levels(told["a"], source),
-        None if previous is None else previous.integer(),
+        first_id=told["U"].integer(),
+        last_id=told["u"].integer(),
+        bids=_levels(told["b"], source),
+        asks=_levels(told["a"], source),
+        previous_id=None if previous is None else previous.integer(),
     )
 
 
