@@ -134,6 +134,7 @@ def test_broad_excepts_stand_at_the_edges_only() -> None:
         "tradebotd.trading.operator.flatten",  # one step, or one position, of emptying an account
         "tradebotd.market.calendars",  # a library of tables, and pandas below it
         "tradebotd.venues.contained",  # an adapter's answer, whoever asked
+        "tradebotd.market.price_stream",  # what an adapter does between calls
         "tradebotd.strategies.evaluation",  # a strategy is somebody else's code
         "tradebotd.strategies.registry",  # and so is the module that it comes from
     }

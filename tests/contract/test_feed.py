@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import binance
 from tests.fakes.market_data import MINUTE, START, market_symbol, standing_clock
 from tests.fakes.twelvedata import staged
 from tests.recorded import recorded_csv
@@ -16,6 +17,7 @@ from tradebotd.config.price_kinds import FEEDS
 from tradebotd.domain.errors import ConfigError, FeedError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.timeframe import Timeframe
+from tradebotd.feeds.binance.facts import MarketName
 from tradebotd.feeds.replay import Recordings, ReplayFeed, load_recordings
 from tradebotd.feeds.synthetic import SyntheticFeed
 from tradebotd.ports.feed import Feed, SimulatedFeed
@@ -47,20 +49,35 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Made]:
     return lambda: next(made)
 
 
-@pytest.fixture(params=[replay, synthetic, None], ids=["replay", "synthetic", "twelvedata"])
-def ready(request: pytest.FixtureRequest, tmp_path: Path) -> AnyMade | None:
-    """A feed whose files are read; None: one that asks, and is made while the loop runs."""
-    return None if request.param is None else request.param(tmp_path)
+ASKED: dict[str, MarketName | None] = {
+    "twelvedata": None,
+    "binance spot": "spot",
+    "binance usdm": "usdm",
+}
+
+
+@pytest.fixture(params=[replay, synthetic, *ASKED], ids=["replay", "synthetic", *ASKED])
+def ready(request: pytest.FixtureRequest, tmp_path: Path) -> AnyMade | str:
+    """A feed whose files are read; a name: one that asks, and is made while the loop runs."""
+    made: AnyMade | str = (
+        request.param if isinstance(request.param, str) else request.param(tmp_path)
+    )
+    return made
 
 
 @pytest.fixture
-async def any_feed(ready: AnyMade | None) -> AsyncIterator[AnyMade]:
-    if ready is not None:
+async def any_feed(ready: AnyMade | str) -> AsyncIterator[AnyMade]:
+    if not isinstance(ready, str):
         yield ready
         return
     clock = standing_clock(START)
-    async with staged(clock, instruments=[THERE]) as stage:
-        yield stage.feed(NAME), clock
+    market = ASKED[ready]
+    if market is None:
+        async with staged(clock, instruments=[THERE]) as stage:
+            yield stage.feed(NAME), clock
+        return
+    async with binance.staged(market, clock, symbols=(SYMBOL.symbol,)) as there:
+        yield there.feed(NAME), clock
 
 
 def begin(feed: Feed) -> datetime:
@@ -137,8 +154,9 @@ async def test_what_the_feed_does_not_have_is_an_error(any_feed: AnyMade) -> Non
     clock.jump_to(start + 2 * MINUTE)
     with pytest.raises(FeedError):
         await feed.fetch(market_symbol("OTHER"), Timeframe.M1, start, start + MINUTE)
-    with pytest.raises(FeedError):
-        await feed.fetch(SYMBOL, Timeframe.H4, start, start + MINUTE)
+    if Timeframe.H4 not in feed.timeframes(SYMBOL):
+        with pytest.raises(FeedError):
+            await feed.fetch(SYMBOL, Timeframe.H4, start, start + MINUTE)
     assert await feed.quotes([market_symbol("OTHER")]) == {}
 
 

@@ -154,8 +154,8 @@ def test_a_mistake_in_a_bot_is_told_with_its_number(
         ),
         (
             'kind = "synthetic"',
-            'kind = "binance"',
-            "feeds.history.kind: 'binance' is not available",
+            'kind = "alpaca"',
+            "feeds.history.kind: 'alpaca' is not available",
         ),
         ('symbol = "BTCUSDT"\n', "", "symbols[0].symbol: required, and not there"),
         ('venue = "paper"', 'venue = "paper"\nnames = { x = "y" }', "symbols[0].names.x: there is"),

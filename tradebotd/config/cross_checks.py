@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from tradebotd.config.binance_feeds import binance_feed_problems
 from tradebotd.config.bot_checks import bot_problems
 from tradebotd.config.cash_warnings import cash_problems
 from tradebotd.config.currency_checks import currency_problems
@@ -32,7 +33,7 @@ SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
 _MOST_LISTED: Final = 1_000  # entries of a folder
 _NAMED: Final = 5
 _MAGIC: Final = re.compile(r"[*?[]")
-BUILT_FEEDS: Final = SIMULATED_KINDS | {"twelvedata"}
+BUILT_FEEDS: Final = SIMULATED_KINDS | {"twelvedata", "binance"}
 BUILT_VENUES: Final = frozenset({"paper", *REAL_VENUES})
 
 
@@ -121,6 +122,8 @@ def _feeds(config: Config) -> Iterator[str]:
             yield not_yet(f"{path}.kind", feed.kind, BUILT_FEEDS)
         if feed.kind == "twelvedata":
             yield from feed_problems(name, feed)
+        if feed.kind == "binance":
+            yield from binance_feed_problems(name, feed)
         if feed.kind == "replay" and feed.path is None:
             yield f"{path}.path: required for a replay; files are named SYMBOL_TIMEFRAME.csv"
         elif feed.kind == "replay" and not any_file(config, str(feed.path)):

@@ -68,7 +68,9 @@ class FeedSection(Section):
     seed: Annotated[int, Field(ge=0)] = 1
     volatility: Annotated[Percent, Field(gt=0, le=10)] = Decimal("0.6")
     start: Start = datetime(2026, 1, 1, tzinfo=UTC)
+    market: Literal["spot", "usdm"] | None = None
     base_url: str | None = None
+    ws_url: str | None = None
     api_key: SecretReference | None = None
     api_secret: SecretReference | None = None
     credits_per_minute: Annotated[int, Field(gt=0)] | None = None

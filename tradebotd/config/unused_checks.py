@@ -14,7 +14,11 @@ LATER_OF_HEALTH: Final = (
     *("max_position_age", "job_failure_rate"),
 )
 # By the kind that has them.
-OF_KIND: Final = {"synthetic": ("seed", "volatility", "start"), "replay": ("path",)}
+OF_KIND: Final = {
+    "synthetic": ("seed", "volatility", "start"),
+    "replay": ("path",),
+    "binance": ("market", "ws_url"),
+}
 
 
 def unused_problems(config: Config) -> Iterator[str]:

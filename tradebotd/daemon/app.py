@@ -25,6 +25,7 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_poll import PricePoll
+from tradebotd.market.price_stream import PriceStream
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import RunsBetweenCalls
 from tradebotd.scheduling.catch_up import catch_up
@@ -83,6 +84,7 @@ class App:
     disk: DiskWatch
     player: Player | None
     polls: Sequence[PricePoll]
+    price_streams: Sequence[PriceStream]
     begins_at: datetime
     already_ended: bool
     reloader: Reloader
@@ -136,13 +138,18 @@ class App:
             self.tasks.start_soon(self.streams.attend, self._reconcile_now)
             self.tasks.start_soon(self.instruments.attend)
         self.started, self.waits_for = True, None
-        for poll in self.polls:
-            self.tasks.start_soon(poll.run)
+        self._start_prices()
         if self.player is not None:
             self._playing = True
             self.tasks.start_soon(self._play, self.player)
             if self.line is not None:
                 self.tasks.start_soon(self._show_progress, self.player, self.line)
+
+    def _start_prices(self) -> None:
+        for poll in self.polls:
+            self.tasks.start_soon(poll.run)
+        for stream in self.price_streams:
+            self.tasks.start_soon(stream.run)
 
     async def _reconcile_now(self) -> bool:
         """False: one is under way already, or the daemon is stopping."""

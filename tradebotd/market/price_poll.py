@@ -13,7 +13,7 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.market.sessions import Calendar
 from tradebotd.ports.clock import Clock
-from tradebotd.ports.feed import PolledFeed
+from tradebotd.ports.feed import PolledFeed, StreamedFeed
 
 OnTick = Callable[[Tick], Awaitable[None] | None]
 
@@ -56,7 +56,11 @@ class PricePoll:
     async def poll(self) -> int:
         """Ask once; the number of symbols that have a new price."""
         now = self._clock.now()
-        open_ = [each for each in self._symbols if self._calendars[each.calendar].is_open(now)]
+        open_ = [
+            each
+            for each in self._symbols
+            if self._calendars[each.calendar].is_open(now) and not self._is_told(each)
+        ]
         prices = await self._ask(open_)
         for symbol, price in prices.items():
             await self._tell(symbol, price, self._clock.now())
@@ -98,6 +102,11 @@ class PricePoll:
                 await acting
         except TradebotError as error:  # the sweep looks again; the other prices go on
             _log.exception("price not acted on", symbol=symbol, error=str(error))
+
+    def _is_told(self, symbol: MarketSymbol) -> bool:
+        """Return whether the first of its feeds streams its price just now."""
+        feed = self._feeds[self._of(symbol)[0]]
+        return isinstance(feed, StreamedFeed) and feed.tells(symbol)
 
     def _of(self, symbol: MarketSymbol) -> list[FeedName]:
         return [name for name in symbol.feeds if name in self._feeds]

@@ -1,6 +1,6 @@
 """Port for market data; every adapter must pass tests/contract/test_feed.py."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -88,4 +88,27 @@ class PolledFeed(Feed, Protocol):
 
     async def close(self) -> None:
         """Close the connections that are kept open."""
+        ...
+
+
+class StreamNews(NamedTuple):
+    """Receiver of a stream, by our symbols; neither waits.
+
+    `candles`: minutes of them have closed, or were missed while the stream was away: `fetch` them.
+    """
+
+    price: Callable[[str, Decimal], None]
+    candles: Callable[[Sequence[str]], None]
+
+
+@runtime_checkable
+class StreamedFeed(PolledFeed, Protocol):
+    """Feed of a provider that tells prices by itself, and is asked for those it does not tell."""
+
+    async def stream(self, symbols: Sequence[MarketSymbol], news: StreamNews) -> None:
+        """Tell *news* of *symbols* until cancelled, over however many connections."""
+        ...
+
+    def tells(self, symbol: MarketSymbol) -> bool:
+        """Return whether the symbol's prices are told just now: it need not be asked for."""
         ...

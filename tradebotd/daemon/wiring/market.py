@@ -10,6 +10,7 @@ from tradebotd.clocks.wall import WallClock
 from tradebotd.config.model import Config
 from tradebotd.config.sections import FeedSection
 from tradebotd.daemon.wiring.files import LoadedFiles, used_feeds
+from tradebotd.daemon.wiring.outside import Outside
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import FeedName, SymbolId
 from tradebotd.feeds.replay import ReplayFeed
@@ -37,6 +38,7 @@ class Market:
     reader: CandleReader
     writer: CandleWriter
     data_ends: datetime | None
+    outside: Outside
 
     def simulated(self) -> dict[FeedName, SimulatedFeed]:
         """Return the feeds that carry their own time: all of them, or none."""
@@ -68,8 +70,9 @@ async def wire_market(
     clock = _clock(config, reached, since)
     # A resumed simulation may be years beyond what was loaded for its start.
     await extend_all(exchanges(files.calendars), clock.now().date())
+    outside = Outside()
     feeds = {
-        FeedName(name): _feed(FeedName(name), section, files, clock)
+        FeedName(name): _feed(FeedName(name), section, files, clock, outside)
         for name, section in _used(config, files)
     }
     reader = CandleReader(database, symbol_ids)
@@ -95,6 +98,7 @@ async def wire_market(
         reader=reader,
         writer=writer,
         data_ends=ends,
+        outside=outside,
     )
 
 
@@ -134,7 +138,9 @@ def _clock(config: Config, reached: Reached, since: datetime | None) -> Clock:
     return MarketClock(reached.at or since, config.speed)
 
 
-def _feed(name: FeedName, section: FeedSection, files: LoadedFiles, clock: Clock) -> Feed:
+def _feed(
+    name: FeedName, section: FeedSection, files: LoadedFiles, clock: Clock, outside: Outside
+) -> Feed:
     match section.kind:
         case "replay":
             return ReplayFeed(name, files.recordings[name], clock)
@@ -151,5 +157,9 @@ def _feed(name: FeedName, section: FeedSection, files: LoadedFiles, clock: Clock
             from tradebotd.daemon.wiring.live_feeds import twelvedata  # noqa: PLC0415 - not for all
 
             return twelvedata(name, section, files.feed_keys[name], clock)
+        case "binance":
+            from tradebotd.daemon.wiring.binance_feed import binance  # noqa: PLC0415
+
+            return binance(name, section, clock, outside)
         case _:
             raise ConfigError([f"feeds.{name}.kind: {section.kind!r} is not available"])

@@ -44,7 +44,9 @@ from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.levels import DailyLevels
 from tradebotd.market.price_poll import PricePoll
+from tradebotd.market.price_stream import PriceStream
 from tradebotd.ports.clock import Clock
+from tradebotd.ports.feed import StreamedFeed
 from tradebotd.ports.venue import RunsBetweenCalls
 from tradebotd.scheduling.job import Job
 from tradebotd.scheduling.run_ledger import RunLedger
@@ -113,10 +115,11 @@ async def build(
             streams=trading.streams,
             keys=trading.keys,
             instruments=trading.instruments,
-            adapters=_with_work_of_their_own(trading),
+            adapters=_adapters(trading),
             disk=_disk_watch(config, database, trading, reloader),
             player=None,
             polls=_polls(files, market, trading),
+            price_streams=_price_streams(files, market, trading),
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
             reloader=reloader,
@@ -130,10 +133,6 @@ async def build(
             yield app
         tasks.cancel_scope.cancel()
     await market.close()
-
-
-def _with_work_of_their_own(trading: Trading) -> list[RunsBetweenCalls]:
-    return [each for each in trading.venues.values() if isinstance(each, RunsBetweenCalls)]
 
 
 def _reloader(
@@ -230,6 +229,10 @@ def _jobs(database: Database, files: LoadedFiles, market: Market, trading: Tradi
     ]
 
 
+def _adapters(trading: Trading) -> list[RunsBetweenCalls]:
+    return [each for each in trading.venues.values() if isinstance(each, RunsBetweenCalls)]
+
+
 def _polls(files: LoadedFiles, market: Market, trading: Trading) -> list[PricePoll]:
     """The polls of feeds that are asked for their prices; none for simulated ones."""
     feeds = market.polled()
@@ -243,6 +246,24 @@ def _polls(files: LoadedFiles, market: Market, trading: Trading) -> list[PricePo
             on_tick=trading.points.on_tick,
         )
         for name in feeds
+    ]
+
+
+def _price_streams(files: LoadedFiles, market: Market, trading: Trading) -> list[PriceStream]:
+    """The streams of feeds that tell prices by themselves."""
+    return [
+        PriceStream(
+            name,
+            feed,
+            symbols=files.symbols,
+            calendars=files.calendars,
+            ingest=market.ingest,
+            clock=market.clock,
+            host=market.outside.host,
+            on_tick=trading.points.on_tick,
+        )
+        for name, feed in market.polled().items()
+        if isinstance(feed, StreamedFeed)
     ]
 
 

@@ -1,0 +1,120 @@
+"""Facts about Binance's market data that the feed relies on; each has one function here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, Literal
+
+from tradebotd.domain.timeframe import EPOCH, Timeframe
+
+MarketName = Literal["spot", "usdm"]
+
+UNKNOWN_SYMBOL: Final = -1121
+INTERVALS: Final[Mapping[Timeframe, str]] = {each: each.value for each in Timeframe}
+LIFE_SECONDS: Final = 23 * 3600.0  # of a connection: the venue cuts it after 24 hours
+MOST_STREAMS: Final = 1_024  # of a connection
+PARAMS_AT_ONCE: Final = 100  # streams of one SUBSCRIBE
+WEIGHT: Final = "REQUEST_WEIGHT_1M"
+RAW: Final = "RAW_REQUESTS_5M"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """Paths and limits of one market. *rows*: of one answer of klines."""
+
+    market: MarketName
+    time: str
+    klines: str
+    prices: str
+    rows: int
+    limits: Mapping[str, tuple[int, float]]
+
+
+# S2: 300,000 raw requests in five minutes; the documents still print an older number.
+SPOT: Final = Interface(
+    market="spot",
+    time="/api/v3/time",
+    klines="/api/v3/klines",
+    prices="/api/v3/ticker/price",
+    rows=1_000,
+    limits={WEIGHT: (6_000, 60.0), RAW: (300_000, 300.0)},
+)
+# F16: v1 of ticker/price is deprecated.
+USDM: Final = Interface(
+    market="usdm",
+    time="/fapi/v1/time",
+    klines="/fapi/v1/klines",
+    prices="/fapi/v2/ticker/price",
+    rows=499,  # the most for one weight
+    limits={WEIGHT: (2_400, 60.0)},
+)
+INTERFACES: Final[Mapping[MarketName, Interface]] = {"spot": SPOT, "usdm": USDM}
+
+
+def klines_weight(market: MarketName, limit: int) -> int:
+    """Weight of one call of klines; that of USDT-M depends on how many rows are asked for."""
+    if market == "spot":
+        return 2
+    return next((weight for most, weight in ((99, 1), (499, 2), (1_000, 5)) if limit <= most), 10)
+
+
+def prices_weight(market: MarketName, *, one: bool) -> int:
+    """Weight of one call of ticker/price, for one symbol or for several."""
+    if market == "spot":
+        return 2 if one else 4
+    return 1 if one else 2
+
+
+def tells_weight(path: str) -> bool:
+    """F16: the used-weight header is wrong on USDT-M's ticker/price v2."""
+    return path != USDM.prices
+
+
+def is_closed(close_ms: int, venue_now: datetime) -> bool:
+    """Whether a candle is over by the venue's clock: the unfinished one is the last row told."""
+    return EPOCH + timedelta(milliseconds=close_ms) < venue_now
+
+
+def close_ms(open_ms: int, timeframe: Timeframe) -> int:
+    """The last millisecond of a candle, as each row tells it."""
+    return open_ms + timeframe.seconds * 1_000 - 1
+
+
+def trade_stream(name: str) -> str:
+    return f"{name.lower()}@aggTrade"
+
+
+def kline_stream(name: str) -> str:
+    return f"{name.lower()}@kline_1m"
+
+
+def route_of(market: MarketName, stream: str) -> str:
+    """F11: the path of the connection that carries *stream*.
+
+    USDT-M accepts every subscription on every path, and stays silent where it is the wrong one.
+    """
+    if market == "spot":
+        return "/stream"
+    topic = stream.partition("@")[2]
+    public = topic.startswith(("bookTicker", "depth", "rpiDepth")) or stream == "!bookTicker"
+    return "/public/stream" if public else "/market/stream"
+
+
+def is_coin_margined(st: object) -> bool:
+    """F12: since both futures venues were merged, `st` is 2 for what is not USDT-M."""
+    return st == 2
+
+
+def is_shutdown(stream: object, event: object) -> bool:
+    """S7: the server says that it will go, raw or combined; no lead time is promised."""
+    return stream == "!serverShutdown" or event == "serverShutdown"
+
+
+def is_late(age: timedelta) -> bool:
+    """Whether an event is too old to be a price of now: a stalled stream tells all at once."""
+    return age > timedelta(seconds=5)
+
+
+def is_price(price: Decimal) -> bool:
+    return price > 0

@@ -1,0 +1,336 @@
+"""Market streams of the symbols that are followed: connected for ever, and never believed blindly.
+
+A stream may be connected, answer pings, and tell nothing: so each is judged by its own usual rate,
+and by what is polled meanwhile. A symbol that was not heard of for a while counts as not told.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import islice
+from random import Random
+from typing import Final, TypeVar
+
+import anyio
+import orjson
+import structlog
+
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.ids import FeedName
+from tradebotd.feeds.binance import facts
+from tradebotd.feeds.binance.events import Answered, Event, Minute, Shutdown, Trade, event_of
+from tradebotd.feeds.binance.venue_time import VenueTime
+from tradebotd.net.answers import Source
+from tradebotd.net.backoff import Backoff
+from tradebotd.net.errors import LostBecause, MisshapenError, NetError
+from tradebotd.net.reconnecting import stay_connected
+from tradebotd.net.silence import ALARM_SECONDS, SilenceDetector, watch
+from tradebotd.net.websocket import Connection, StreamLimits, connect
+from tradebotd.ports.clock import HostClock
+
+LIVE_SECONDS: Final = 10.0  # a symbol that was not heard of for so long is polled
+ANSWER_SECONDS: Final = 10.0
+LOOK_EVERY: Final = 1.0
+LEARN_EVERY: Final = 60.0  # seconds between two looks whether the venue's clock is to be asked for
+MOST_PATIENCE: Final = 600.0  # seconds for which nothing at all may be told, once that was usual
+MOST_BAD: Final = 100  # messages of one connection that could not be read
+DOUBTS: Final = 2  # polls in a row that contradict a silent stream
+
+T = TypeVar("T")
+OpenStream = Callable[[str], AbstractAsyncContextManager[Connection]]  # of a path
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Who is told: a trade, a minute that closed, and names of which something was missed."""
+
+    trade: Callable[[str, Decimal], None]
+    minute: Callable[[Minute], None]
+    connected: Callable[[Sequence[str]], None]
+
+
+@dataclass(slots=True, eq=False)
+class _Plan:
+    """One connection: its path, and the streams that it has to carry."""
+
+    path: str
+    streams: tuple[str, ...]
+    names: tuple[str, ...]
+    connection: Connection | None = None
+    waiting: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    subscribed: bool = False
+    over: bool = False  # a successor is wanted
+    patience: float = ALARM_SECONDS  # until something must have been told
+    silent: set[str] = field(default_factory=set)
+    bad: int = 0
+    late: int = 0
+
+
+@dataclass(slots=True)
+class _Symbol:
+    """`heard_at`: of its last trade that was of now. `polled`: while it is not heard of."""
+
+    plan: _Plan
+    heard_at: float = float("-inf")
+    polled: Decimal | None = None
+    polled_at: float = float("-inf")
+    doubts: int = 0
+
+
+class MarketStreams:
+    def __init__(
+        self,
+        name: FeedName,
+        market: facts.MarketName,
+        open_stream: OpenStream,
+        *,
+        time: VenueTime,
+        learn_time: Callable[[], Awaitable[None]],
+        host: HostClock,
+        random: Random,
+        most_streams: int = facts.MOST_STREAMS,
+    ) -> None:
+        self._name, self._market, self._open = name, market, open_stream
+        self._time, self._learn_time = time, learn_time
+        self._host, self._random = host, random
+        self._most = most_streams
+        self._detector = SilenceDetector()
+        self._symbols: dict[str, _Symbol] = {}
+        self._plans: list[_Plan] = []
+        self._asked = 0
+
+    async def run(self, names: Sequence[str], heard: Heard) -> None:
+        """Follow the symbols that the venue calls *names*, until it is cancelled."""
+        self._plans = self._planned(names)
+        self._symbols = {name: _Symbol(plan) for plan in self._plans for name in plan.names}
+        now = self._host.monotonic()
+        for plan in self._plans:
+            self._expect(plan, now)  # one that is never connected is silent, too
+        async with anyio.create_task_group() as tasks:
+            for plan in self._plans:
+                tasks.start_soon(self._keep, plan, heard)
+            tasks.start_soon(self._watch)
+
+    def is_live(self, name: str) -> bool:
+        """Return whether its prices are told just now."""
+        symbol = self._symbols.get(name)
+        return (
+            symbol is not None
+            and symbol.plan.subscribed
+            and self._host.monotonic() - symbol.heard_at <= LIVE_SECONDS
+        )
+
+    def polled(self, name: str, price: Decimal) -> None:
+        """Compare a price that was asked for: one that moved while its stream was silent.
+
+        Twice in a row, and the stream is mute: its connection is opened anew.
+        """
+        symbol = self._symbols.get(name)
+        if symbol is None or not symbol.plan.subscribed or self.is_live(name):
+            return
+        moved = symbol.polled is not None and symbol.polled != price
+        if moved and symbol.heard_at < symbol.polled_at:
+            symbol.doubts += 1
+        symbol.polled, symbol.polled_at = price, self._host.monotonic()
+        if symbol.doubts >= DOUBTS and symbol.plan.connection is not None:
+            symbol.doubts = 0
+            self._lose(symbol.plan, f"mute: {name} is traded, and nothing is told of it")
+
+    def _planned(self, names: Sequence[str]) -> list[_Plan]:
+        """Both streams of a symbol side by side where one route carries them."""
+        routes: dict[str, list[tuple[str, str]]] = {}
+        for name in dict.fromkeys(names):
+            for stream in (facts.trade_stream(name), facts.kline_stream(name)):
+                routes.setdefault(facts.route_of(self._market, stream), []).append((name, stream))
+        return [
+            _Plan(path, tuple(s for _, s in some), tuple(dict.fromkeys(n for n, _ in some)))
+            for path, all_ in routes.items()
+            for some in _batched(all_, self._most)
+        ]
+
+    async def _keep(self, plan: _Plan, heard: Heard) -> None:
+        async def use(connection: Connection) -> None:
+            await self._use(plan, connection, heard)
+
+        async def lost(error: NetError) -> None:
+            _log.warning("price stream lost", feed=self._name, path=plan.path, reason=str(error))
+
+        await stay_connected(
+            lambda: self._open(plan.path),
+            use,
+            lost=lost,
+            backoff=Backoff(self._random),
+            host=self._host,
+        )
+
+    async def _use(self, plan: _Plan, connection: Connection, heard: Heard) -> None:
+        """Use one connection; returns when a successor is wanted. Raises NetError."""
+        plan.connection, plan.over, plan.bad, plan.late = connection, False, 0, 0
+        plan.waiting = {}
+        await self._learn()
+        failure: NetError | None = None
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._attend, plan, connection)
+                try:
+                    await self._subscribe(plan, connection)
+                    await self._read(plan, connection, heard)
+                except NetError as error:
+                    failure = error  # raised below, outside the group of tasks
+                tasks.cancel_scope.cancel()
+        finally:
+            plan.connection, plan.subscribed = None, False
+        if failure is not None and not plan.over:
+            raise failure
+
+    async def _subscribe(self, plan: _Plan, connection: Connection) -> None:
+        for some in _batched(plan.streams, facts.PARAMS_AT_ONCE):
+            self._asked += 1
+            plan.waiting[self._asked] = some
+            asked = {"method": "SUBSCRIBE", "params": some, "id": self._asked}
+            await connection.send(orjson.dumps(asked).decode())
+
+    async def _attend(self, plan: _Plan, connection: Connection) -> None:
+        """End a connection that does not answer, or is as old as the venue lets it become."""
+        began = learnt = self._host.monotonic()
+        life = facts.LIFE_SECONDS * (1 - 0.04 * self._random.random())  # not all at once
+        while True:
+            await self._host.sleep(LOOK_EVERY)
+            age = self._host.monotonic() - began
+            if plan.waiting and age > ANSWER_SECONDS:
+                self._lose(plan, f"SUBSCRIBE not answered within {ANSWER_SECONDS:g} s")
+            self._judge(plan)
+            if age > life:
+                plan.over = True
+                self._lose(plan, "it is as old as it may become")
+                return
+            if connection.lost is not None:
+                return
+            if age + began - learnt > LEARN_EVERY:
+                learnt = age + began
+                await self._learn()
+
+    async def _learn(self) -> None:
+        """Ask for the venue's clock where that is due; without it the last one is counted on."""
+        try:
+            await self._learn_time()
+        except FeedError as error:
+            _log.warning("venue clock not had", feed=self._name, reason=str(error))
+
+    async def _read(self, plan: _Plan, connection: Connection, heard: Heard) -> None:
+        while True:
+            for message in await connection.receive_all():
+                source = Source(f"{self._name}: {plan.path}", message)
+                try:
+                    event = event_of(source)
+                except MisshapenError as error:
+                    self._bad(plan, error)
+                    continue
+                if isinstance(event, Shutdown):
+                    _log.info("server shutdown announced", feed=self._name, path=plan.path)
+                    return
+                self._take(plan, event, heard, source)
+
+    def _take(self, plan: _Plan, event: Event, heard: Heard, source: Source) -> None:
+        match event:
+            case Answered():
+                self._answered(plan, event, heard, source)
+            case Trade():
+                self._traded(plan, event, heard)
+            case Minute():
+                if event.name in self._symbols:
+                    self._note(plan, event.stream)
+                    if event.candle is not None:
+                        heard.minute(event)
+            case Shutdown() | None:
+                pass
+
+    def _answered(self, plan: _Plan, event: Answered, heard: Heard, source: Source) -> None:
+        """Take the answer to a SUBSCRIBE. Raises MisshapenError where it is a refusal."""
+        if event.refusal is not None:
+            raise source.misshapen(f"which refuses what was subscribed: {event.refusal}")
+        if event.number is None or plan.waiting.pop(event.number, None) is None or plan.waiting:
+            return
+        self._expect(plan, self._host.monotonic())
+        plan.subscribed = True
+        _log.info("price stream connected", feed=self._name, path=plan.path, names=len(plan.names))
+        heard.connected(plan.names)
+
+    def _expect(self, plan: _Plan, now: float) -> None:
+        plan.silent.clear()
+        for stream in plan.streams:
+            self._detector.expect(stream, now, first_within=plan.patience)
+
+    def _traded(self, plan: _Plan, trade: Trade, heard: Heard) -> None:
+        symbol = self._symbols.get(trade.name)
+        if symbol is None:
+            return
+        self._note(plan, trade.stream)
+        if facts.is_late(self._time.now() - trade.at):
+            plan.late += 1
+            if plan.late == 1:  # said once
+                _log.warning("price stream late", feed=self._name, symbol=trade.name, at=trade.at)
+            return
+        symbol.heard_at, symbol.doubts, symbol.polled = self._host.monotonic(), 0, None
+        plan.patience = ALARM_SECONDS
+        heard.trade(trade.name, trade.price)
+
+    def _note(self, plan: _Plan, stream: str) -> None:
+        plan.silent.discard(stream)
+        if self._detector.heard(stream, self._host.monotonic()):
+            _log.info("price stream heard again", feed=self._name, stream=stream)
+
+    def _bad(self, plan: _Plan, error: MisshapenError) -> None:
+        """Leave a message out. Raises the error where there are too many."""
+        plan.bad += 1
+        if plan.bad == 1:  # said once
+            _log.warning("stream message not read", feed=self._name, reason=str(error))
+        if plan.bad > MOST_BAD or plan.waiting:
+            raise error
+
+    async def _watch(self) -> None:
+        async def tell(stream: str) -> None:
+            seconds = self._detector.silent_for(stream, self._host.monotonic())
+            _log.warning(
+                "price stream silent", feed=self._name, stream=stream, seconds=round(seconds, 1)
+            )
+            for plan in self._plans:
+                if stream in plan.streams:
+                    plan.silent.add(stream)
+
+        await watch(self._detector, self._host, tell)
+
+    def _judge(self, plan: _Plan) -> None:
+        """Open a connection anew that is silent as a whole; of one stream alone polling judges."""
+        if not plan.subscribed or len(plan.silent) < len(plan.streams):
+            return
+        now = self._host.monotonic()
+        quiet = min(self._detector.silent_for(each, now) for each in plan.streams)
+        if quiet > LIVE_SECONDS:
+            plan.patience = min(MOST_PATIENCE, 2 * plan.patience)  # it may be a quiet market
+            self._lose(plan, f"nothing was told for {quiet:.0f} s")
+
+    def _lose(self, plan: _Plan, why: str) -> None:
+        if plan.connection is not None:
+            plan.connection.lose(LostBecause.CLOSED, why)
+
+
+def stream_opener(
+    name: FeedName,
+    ws_url: str,
+    limits: StreamLimits = StreamLimits(),  # noqa: B008 - immutable
+) -> OpenStream:
+    """Return what opens the combined stream of a path, below *ws_url*."""
+
+    def open_stream(path: str) -> AbstractAsyncContextManager[Connection]:
+        return connect(name, f"{ws_url}{path}", limits=limits)
+
+    return open_stream
+
+
+def _batched(all_: Sequence[T], most: int) -> Iterator[tuple[T, ...]]:
+    left = iter(all_)
+    while some := tuple(islice(left, most)):
+        yield some

@@ -1,0 +1,161 @@
+"""Prices that a provider tells by itself, on their way to whoever acts on them.
+
+A price is acted on at once. While that lasts, what comes for its symbol is folded into three prices
+at most, the lowest, the highest and the last, in their order: nothing grows, no stop is passed
+over, and no symbol waits for another. Minutes that have closed, or were missed, are pulled.
+"""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from tradebotd.domain.candle import Tick
+from tradebotd.domain.errors import TradebotError
+from tradebotd.domain.ids import FeedName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.market.ingest import Ingest
+from tradebotd.market.price_poll import OnTick
+from tradebotd.market.sessions import Calendar
+from tradebotd.ports.clock import Clock, HostClock
+from tradebotd.ports.feed import StreamedFeed, StreamNews
+
+GATHER: Final = timedelta(milliseconds=200)  # minutes of many symbols close at once
+FIRST_PAUSE: Final = 1.0  # seconds before a stream that failed is begun again; doubled each time
+LONGEST_PAUSE: Final = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Prices that came while their symbol's last one was being acted on, with their numbers."""
+
+    low: tuple[Decimal, int]
+    high: tuple[Decimal, int]
+    last: tuple[Decimal, int]
+
+    def fold(self, price: Decimal, number: int) -> None:
+        self.last = (price, number)
+        self.low = min(self.low, self.last, key=lambda each: each[0])
+        self.high = max(self.high, self.last, key=lambda each: each[0])
+
+    def prices(self) -> list[Decimal]:
+        return [price for price, _ in sorted({self.low, self.high, self.last}, key=lambda p: p[1])]
+
+
+class PriceStream:
+    """Stream of the symbols that have *name* as the first of their feeds."""
+
+    def __init__(
+        self,
+        name: FeedName,
+        feed: StreamedFeed,
+        *,
+        symbols: Sequence[MarketSymbol],
+        calendars: Mapping[str, Calendar],
+        ingest: Ingest,
+        clock: Clock,
+        host: HostClock,
+        on_tick: OnTick,
+    ) -> None:
+        self._name, self._feed = name, feed
+        self._symbols = {each.symbol: each for each in symbols if each.feeds[:1] == (name,)}
+        self._calendars, self._ingest = calendars, ingest
+        self._clock, self._host, self._on_tick = clock, host, on_tick
+        self._waiting: dict[str, _Waiting] = {}
+        self._busy: set[str] = set()
+        self._count = 0
+        self._to_pull: set[str] = set()
+        self._news = anyio.Event()
+
+    async def run(self) -> None:
+        """Stream until cancelled; again, after a pause, when the adapter fails."""
+        if not self._symbols:
+            return
+        pause = FIRST_PAUSE
+        while True:
+            began = self._host.monotonic()
+            try:
+                await self._run()
+            except Exception:
+                if self._host.monotonic() - began >= LONGEST_PAUSE:
+                    pause = FIRST_PAUSE  # it had been well for a while
+                log.exception("price stream failed", feed=self._name, again_in_s=pause)
+            await self._host.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _run(self) -> None:
+        self._busy.clear()
+        self._waiting.clear()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._pull)
+
+            def price(symbol: str, told: Decimal) -> None:
+                self._tell(tasks, symbol, told)
+
+            await self._feed.stream(list(self._symbols.values()), StreamNews(price, self._candles))
+            tasks.cancel_scope.cancel()
+
+    def _tell(self, tasks: TaskGroup, symbol: str, price: Decimal) -> None:
+        now = self._clock.now()
+        if not self._calendars[self._symbols[symbol].calendar].is_open(now):
+            return
+        self._count += 1
+        if symbol in self._busy:
+            told = (price, self._count)
+            waiting = self._waiting.setdefault(symbol, _Waiting(told, told, told))
+            waiting.fold(price, self._count)
+            return
+        acting = self._act(symbol, price)
+        if acting is not None:
+            self._busy.add(symbol)
+            tasks.start_soon(self._finish, symbol, acting)
+
+    def _act(self, symbol: str, price: Decimal) -> Awaitable[None] | None:
+        """Have a price acted on; the path between two trades is unknown."""
+        try:
+            return self._on_tick(Tick(self._clock.now(), symbol, price, after_gap=True))
+        except TradebotError as error:  # the sweep looks again; the next price goes on
+            log.exception("price not acted on", symbol=symbol, error=str(error))
+            return None
+
+    async def _finish(self, symbol: str, acting: Awaitable[None]) -> None:
+        """Wait until a price was acted on, and then act on those that came meanwhile."""
+        await self._settle(symbol, acting)
+        while (waiting := self._waiting.pop(symbol, None)) is not None:
+            for price in waiting.prices():
+                if (further := self._act(symbol, price)) is not None:
+                    await self._settle(symbol, further)
+        self._busy.discard(symbol)
+
+    async def _settle(self, symbol: str, acting: Awaitable[None]) -> None:
+        try:
+            await acting
+        except TradebotError as error:
+            log.exception("price not acted on", symbol=symbol, error=str(error))
+
+    def _candles(self, symbols: Sequence[str]) -> None:
+        self._to_pull.update(symbols)
+        self._news.set()
+
+    async def _pull(self) -> None:
+        """Store what has closed, and what was missed: each pull begins behind what is stored."""
+        while True:
+            await self._news.wait()
+            await self._host.sleep(GATHER.total_seconds())
+            self._news = anyio.Event()
+            wanted = [self._symbols[each] for each in sorted(self._to_pull)]
+            self._to_pull.clear()
+            try:
+                pulled = await self._ingest.pull(self._clock.now(), wanted)
+            except TradebotError as error:  # `realtime_pull` comes each minute
+                log.warning("streamed minutes not stored", feed=self._name, error=str(error))
+                continue
+            for symbol, error_text in pulled.errors.items():
+                log.warning("streamed minutes not stored", symbol=symbol, error=error_text)
