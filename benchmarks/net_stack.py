@@ -47,6 +47,7 @@ class Figure(NamedTuple):
 FIGURES: Final = {
     "http": (
         Figure("alone_p50_ms", "POST on a kept connection, one at a time: p50", "ms"),
+        Figure("alone_cpu_ms", "CPU for each of them", "ms"),
         Figure("busy_p50_ms", "the same, 20 in flight: p50", "ms"),
         Figure("busy_p99_ms", "the same, 20 in flight: p99", "ms"),
         Figure("rss_mb", "memory that the client adds", "MB", beside=False),

@@ -21,7 +21,9 @@ METADATA = {"importlib.metadata"}
 HELPERS = {"csv", "difflib", "email", "json", "shutil", "socket", "tempfile", "zipfile"}
 CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
 # Of venues outside, and of what they stand on: paper alone needs none of it.
-OUTSIDE = {"cryptography", "h11", "websockets", "tradebotd.net", "tradebotd.venues.binance"}
+OUTSIDE = {"aiohttp", "cryptography", "h11", "websockets", "tradebotd.net"} | {
+    "tradebotd.venues.binance"
+}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},
     "tradebotd check": ARRAYS

@@ -5,11 +5,10 @@ wait for their turn, protective ones first, and never for longer than they said.
 """
 
 from bisect import insort
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import anyio
 
@@ -33,13 +32,39 @@ class _Waiting:
 
 
 class Turn:
-    """Right to send one request, with what it is counted as until the venue says otherwise."""
+    """Right to send one request, waited for by `async with`.
 
-    def __init__(self, gate: "Gate", costs: Costs, probe: Probe | None, *, acts: bool) -> None:
+    A NotSentError that leaves the block gives its costs back.
+    """
+
+    __slots__ = ("_acts", "_priority", "_probe", "_wait", "costs", "gate")
+
+    def __init__(
+        self, gate: "Gate", costs: Costs, priority: Priority, wait: float, *, acts: bool
+    ) -> None:
         self.gate = gate
         self.costs = costs
-        self._probe = probe
+        self._priority = priority
+        self._wait = wait
         self._acts = acts
+        self._probe: Probe | None = None
+
+    async def __aenter__(self) -> Self:
+        self.gate.check_ban(acts=self._acts)
+        await self.gate.wait_for_room(self.costs, self._priority, self._wait, acts=self._acts)
+        self._probe = self.gate.begin()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, NotSentError):
+            self.settle({})
+        if self._probe is not None:
+            self.gate.end(self._probe)
 
     def check(self) -> None:
         """Raise NotSentError where a ban has come meanwhile: to be called when signing."""
@@ -63,27 +88,23 @@ class Gate:
         self._queue: list[_Waiting] = []
         self._count = 0
 
-    @asynccontextmanager
-    async def turn(
-        self, costs: Costs, priority: Priority, *, wait: float, acts: bool = False
-    ) -> AsyncIterator[Turn]:
-        """Wait for at most *wait* seconds until *costs* may be spent.
+    def turn(self, costs: Costs, priority: Priority, *, wait: float, acts: bool = False) -> Turn:
+        """Return a turn: entering it waits for at most *wait* seconds until *costs* may be spent.
 
-        Raises NotSentError where they may not, or the venue bans us. *acts*: it sends or cancels
-        an order, and does not find out whether a ban is over. A NotSentError that leaves the block
-        gives the costs back.
+        Entering raises NotSentError where they may not, or the venue bans us. *acts*: it sends or
+        cancels an order, and does not find out whether a ban is over.
         """
-        self.check_ban(acts=acts)
-        await self._pass(costs, priority, wait, acts=acts)
-        probe = self._bans.begin(self._name, self._host.now())
-        turn = Turn(self, costs, probe, acts=acts)
-        try:
-            yield turn
-        except NotSentError:
-            turn.settle({})
-            raise
-        finally:
-            self._bans.end(self._name, probe)
+        return Turn(self, costs, priority, wait, acts=acts)
+
+    def begin(self) -> Probe | None:
+        """Note a request that may leave; None where it does not find out whether a ban is over."""
+        if self._bans.ban(self._name) is None:
+            return None
+        return self._bans.begin(self._name, self._host.now())
+
+    def end(self, probe: Probe) -> None:
+        """Note the end of a request that was to find it out, however it ended."""
+        self._bans.end(self._name, probe)
 
     def check_ban(self, *, acts: bool = False, probe: Probe | None = None) -> None:
         """Raise NotSentError while the venue must not be asked; its own *probe* goes on."""
@@ -118,10 +139,12 @@ class Gate:
         resets_in = None if resets_at is None else (resets_at - self._host.now()).total_seconds()
         self.limits.observe(name, used, self._host.monotonic(), resets_in)
 
-    async def _pass(self, costs: Costs, priority: Priority, wait: float, *, acts: bool) -> None:
+    async def wait_for_room(
+        self, costs: Costs, priority: Priority, wait: float, *, acts: bool
+    ) -> None:
+        """Spend *costs* as soon as they fit. Raises NotSentError, as `turn` says."""
         now = self._host.monotonic()
-        if not self._queue and not self.limits.full(costs, priority, now):
-            self.limits.spend(costs, now)
+        if not self._queue and self.limits.spend_if_free(costs, priority, now):
             return
         if len(self._queue) >= MOST_WAITING:
             raise NotSentError(f"{self.venue}: {MOST_WAITING} requests wait already")

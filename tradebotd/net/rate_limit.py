@@ -147,6 +147,14 @@ class RateLimit:
             name for name, cost in costs.items() if self._free_at(name, cost, priority, now) > now
         }
 
+    def spend_if_free(self, costs: Costs, priority: Priority, now: float) -> bool:
+        """Spend *costs* where they fit into all windows; return whether they do."""
+        for name, cost in costs.items():
+            if self._free_at(name, cost, priority, now) > now:
+                return False
+        self.spend(costs, now)
+        return True
+
     def spend(self, costs: Costs, now: float) -> None:
         for name, cost in costs.items():
             if (window := self._windows.get(name)) is not None:
