@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.binance_spot import stage as spot
 from tests.fakes.clock import FakeClock
 from tests.fakes.prices import FakePrices
 from tests.fakes.venue import AUTHORITATIVE, ScriptedVenue
@@ -65,7 +66,7 @@ class Case:
     `limiter`: while it is held, whatever is sent waits inside the adapter, and has not left.
     """
 
-    venue: PaperVenue | ScriptedVenue | Staged
+    venue: PaperVenue | ScriptedVenue | Staged | spot.StagedSpot
     clock: FakeClock
     prices: FakePrices
     symbol: MarketSymbol
@@ -156,6 +157,9 @@ class Case:
         if isinstance(self.venue, Staged):
             self.venue.exchange.words[client_order_id] = word
             return
+        if isinstance(self.venue, spot.StagedSpot):
+            self.venue.in_words(client_order_id, word)
+            return
         async with self.database.transaction() as connection:
             await connection.execute(
                 "UPDATE paper.orders SET status = $1 WHERE client_order_id = $2",
@@ -192,7 +196,7 @@ def limited(taken: dict[str, Any]) -> VenueTraits:
     )
 
 
-@pytest.fixture(params=["paper", "scripted", "rehearsal"])
+@pytest.fixture(params=["paper", "scripted", "rehearsal", spot.NAME])
 def venue_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -338,6 +342,9 @@ async def case(
     async with AsyncExitStack() as stack:
         if made.books is not None and venue_name == NAME:
             made = await stack.enter_async_context(_rehearsed(made, made.books))
+        elif venue_name == spot.NAME:
+            in_base = fee_asset == "base"
+            made = await stack.enter_async_context(_spot(made, fee_in_base=in_base))
         made.venue.listen(made.hear)
         yield made
 
@@ -360,13 +367,37 @@ async def _rehearsed(case: Case, books: ScriptedVenue) -> AsyncIterator[Case]:
         yield replace(case, venue=venue, meet=meet, limiter=lambda: venue.limiter)
 
 
+@asynccontextmanager
+async def _spot(case: Case, *, fee_in_base: bool) -> AsyncIterator[Case]:
+    """The case with Binance spot, whose ledger is its simulator's."""
+    staging = spot.staged_spot(case.clock, case.prices, case.known, CASH, fee_in_base=fee_in_base)
+    async with staging as venue:
+        before: dict[str, Decimal] = dict.fromkeys(case.known, Decimal(100))
+
+        async def meet(point: Tick) -> None:
+            await venue.meet(point, before.get(point.symbol))
+            before[point.symbol] = point.price
+
+        yield replace(case, venue=venue, meet=meet, limiter=lambda: spot.held(venue))
+
+
+def _is(item: pytest.Item, venue: str, name: str) -> bool:
+    """*name*: a case at *venue*, all cases of one test there, or of one file."""
+    test, _, case = item.name.partition("[")
+    if case.rstrip("]").partition("-")[0] != venue:
+        return False
+    return name in {test, item.path.stem} or case == f"{venue}-{name}]"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what a venue's traits leave out, with the reason that a user would be told."""
-    unmet = set(EXCLUDED)
+    left_out = [(NAME, *each) for each in EXCLUDED.items()]
+    left_out += [(spot.NAME, *each) for each in spot.EXCLUDED.items()]
+    unmet = {name for _, name, _ in left_out}
     for item in items:
-        for name, reason in EXCLUDED.items():
-            if item.name == f"{name}[{NAME}]" or item.name.endswith(f"[{NAME}-{name}]"):
-                item.add_marker(pytest.mark.skip(reason=f"{NAME}: {reason}"))
+        for venue, name, reason in left_out:
+            if _is(item, venue, name):
+                item.add_marker(pytest.mark.skip(reason=f"{venue}: {reason}"))
                 unmet.discard(name)
     are_all = {item.path for item in items}.issuperset(Path(__file__).parent.glob("test_*.py"))
     config.stash[UNMET] = frozenset(unmet) if are_all else None

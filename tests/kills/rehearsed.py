@@ -31,6 +31,7 @@ from tests.rehearsal.stage import TRAITS_HERE
 from tests.rehearsal.wire import SocketWire, from_ms, to_ms
 from tradebotd.clocks.host import host_now
 from tradebotd.daemon.wiring import trading
+from tradebotd.daemon.wiring import venues as venue_wiring
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.fill import Fill
@@ -246,8 +247,9 @@ async def run_beside(port: int, life: Callable[[], Awaitable[object]]) -> None:
     wire = SocketWire(HOST, port)
     adapter, market = RehearsalVenue(VENUE, wire, symbols(), TRAITS_HERE), Market(wire)
     wiring: Any = trading
+    building: Any = venue_wiring
     router = wiring.TickRouter
-    wiring._venues = lambda *_, **__: {VENUE: adapter}
+    building.wire_venues = lambda *_, **__: {VENUE: adapter}
     wiring.TickRouter = lambda exits, papers, *rest: router(exits, [*papers, market], *rest)
     await life()
 

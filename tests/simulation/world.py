@@ -18,7 +18,7 @@ from tests.simulation.rehearsed import adapter_of
 from tests.simulation.tape import QuickCandles, Tape
 from tradebotd.clocks import host as real_host
 from tradebotd.daemon.leader_election import beat_once
-from tradebotd.daemon.wiring import trading
+from tradebotd.daemon.wiring import venues as venue_wiring
 from tradebotd.daemon.wiring.market import Market
 from tradebotd.daemon.wiring.trading import Trading, wire_trading
 from tradebotd.domain.bot import AccountLimits, BotSpec
@@ -254,12 +254,12 @@ async def open_world(
 @contextmanager
 def _venues(lines: Mapping[VenueName, Venue]) -> Iterator[None]:
     """The wiring makes paper venues: here it is given ours."""
-    former = trading._venues
-    trading._venues = lambda *_, **__: dict(lines)
+    former = venue_wiring.wire_venues
+    venue_wiring.wire_venues = lambda *_, **__: dict(lines)
     try:
         yield
     finally:
-        trading._venues = former
+        venue_wiring.wire_venues = former
 
 
 @contextmanager

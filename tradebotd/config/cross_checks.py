@@ -17,6 +17,8 @@ from tradebotd.config.feed_credits import credit_problems, feed_problems
 from tradebotd.config.filter_checks import filter_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.problem_text import NAME_WORDS, not_yet, percent, unknown_name
+from tradebotd.config.real_venue_facts import REAL_VENUES
+from tradebotd.config.real_venues import real_venue_problems
 from tradebotd.config.secrets import secret_problems
 from tradebotd.config.sections import NAME_PATTERN, JobSection, SymbolSection
 from tradebotd.config.self_trade_checks import self_trade_problems
@@ -31,7 +33,7 @@ _MOST_LISTED: Final = 1_000  # entries of a folder
 _NAMED: Final = 5
 _MAGIC: Final = re.compile(r"[*?[]")
 BUILT_FEEDS: Final = SIMULATED_KINDS | {"twelvedata"}
-BUILT_VENUES: Final = frozenset({"paper"})
+BUILT_VENUES: Final = frozenset({"paper", *REAL_VENUES})
 
 
 def cross_problems(config: Config) -> list[str]:
@@ -55,6 +57,7 @@ def cross_problems(config: Config) -> list[str]:
         *_jobs(config),
         *_paths(config),
         *unused_problems(config),
+        *real_venue_problems(config),
         *secret_problems(config),
     ]
 
@@ -164,14 +167,10 @@ def _venues(config: Config) -> Iterator[str]:
 
 
 def _on_loopback(url: str | None) -> bool:
-    host = urlsplit(url or "").hostname
-    if host is None:
-        return False
-    if host == "localhost":
-        return True
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
+        host = urlsplit(url or "").hostname
+        return host is not None and (host == "localhost" or ip_address(host).is_loopback)
+    except ValueError:  # neither a URL nor an address
         return False
 
 

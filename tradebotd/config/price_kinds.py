@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from tradebotd.config.real_venue_facts import facts_of
 from tradebotd.config.sections import BotSection, FeedSection, SymbolSection, VenueSection
 from tradebotd.domain.decimals import BASIS_POINT
 from tradebotd.domain.quote import PriceKind, Spread, TriggerPrice
@@ -26,8 +27,16 @@ def told_kinds(
 
     A paper venue tells what the feeds do, and its own bid and ask, by its `spread_bps`.
     """
-    own = _AROUND_LAST if venue is not None and venue.kind == "paper" else frozenset[PriceKind]()
-    return feed_kinds(symbol, feeds) | own
+    return feed_kinds(symbol, feeds) | _own_kinds(venue)
+
+
+def _own_kinds(venue: VenueSection | None) -> frozenset[PriceKind]:
+    if venue is None:
+        return frozenset()
+    if venue.kind == "paper":
+        return _AROUND_LAST
+    facts = facts_of(venue.kind)
+    return frozenset() if facts is None else facts.price_kinds
 
 
 def spread_of(

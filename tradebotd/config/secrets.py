@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -72,6 +73,26 @@ def references(config: Config) -> Iterator[tuple[str, SecretReference]]:
                     yield f"{kind}.{name}.{key}", reference
     for number, reference in enumerate(config.alerts.urls):
         yield f"alerts.urls[{number}]", reference
+
+
+@dataclass(frozen=True, slots=True)
+class VenueKey:
+    """API key of a venue and its secret; neither is shown."""
+
+    api_key: SecretStr
+    api_secret: SecretStr
+
+
+def venue_keys(config: Config) -> dict[str, VenueKey]:
+    """Read the keys of venues that have both of them, by venue. Raises ConfigError. Blocks."""
+    return {
+        name: VenueKey(
+            read_secret(venue.api_key, f"venues.{name}.api_key", config),
+            read_secret(venue.api_secret, f"venues.{name}.api_secret", config),
+        )
+        for name, venue in config.venues.items()
+        if venue.api_key is not None and venue.api_secret is not None
+    }
 
 
 def secret_values(config: Config) -> list[str]:

@@ -146,6 +146,7 @@ class VenueSection(Section):
     api_key: SecretReference | None = None
     api_secret: SecretReference | None = None
     live: bool = False
+    allow_unrestricted_key: bool = False
 
 
 class MarginBracketSection(Section):

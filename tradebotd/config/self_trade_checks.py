@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from tradebotd.config.model import Config
+from tradebotd.config.real_venue_facts import facts_of
 from tradebotd.config.sections import BotSection, VenueSection
 from tradebotd.domain.self_trade import (
     BotOrders,
@@ -27,7 +28,7 @@ def self_trade_problems(config: Config) -> Iterator[str]:
 def _pair(
     path: str, one: BotSection, other: BotSection, name: str, venue: VenueSection
 ) -> Iterator[str]:
-    kind = SelfTrade(venue.self_trade)
+    kind = _self_trade(venue)
     mine, theirs = _orders(one, venue), _orders(other, venue)
     elsewhere = f"or let {one.name!r} and {other.name!r} trade different symbols or venues"
     at = f"at {name} (self_trade = {kind.value!r})"
@@ -43,6 +44,12 @@ def _pair(
             f"{path}.symbol: exits of {other.name!r} rest {at}, and an entry of {one.name!r} in"
             f" {one.symbol} buys: {met}; say resting_stops = false in venues.{name}, {elsewhere}"
         )
+
+
+def _self_trade(venue: VenueSection) -> SelfTrade:
+    """Return what the venue does: a real one as its adapter has it set, paper as the file says."""
+    facts = facts_of(venue.kind)
+    return SelfTrade(venue.self_trade) if facts is None else facts.self_trade
 
 
 def _orders(bot: BotSection, venue: VenueSection) -> BotOrders:

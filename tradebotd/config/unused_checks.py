@@ -58,3 +58,5 @@ def _venue(path: str, venue: VenueSection) -> Iterator[str]:
             yield f"{path}.{key}: a paper venue has none; leave it out"
     if venue.live:
         yield f"{path}.live: nothing is live on paper; leave it out"
+    if venue.allow_unrestricted_key:
+        yield f"{path}.allow_unrestricted_key: a paper venue has no key; leave it out"

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from tradebotd.config.exit_checks import stop_fractions
 from tradebotd.config.problem_text import percent
+from tradebotd.config.real_venue_facts import facts_of
 from tradebotd.config.sections import BotSection, SymbolSection, VenueSection
 from tradebotd.domain.decimals import ONE, ZERO, floor_to_step, plain
 
@@ -21,7 +22,7 @@ def way_out_problems(
     *currency*: of the bot's capital, which is compared only with a quote asset in that currency.
     """
     base_fee = ZERO
-    if venue is not None and venue.fee_asset == "base" and bot.position_type == "spot":
+    if venue is not None and _charges_in_base(venue) and bot.position_type == "spot":
         base_fee = max(venue.fees.maker, venue.fees.taker, ZERO)
     if bot.sizing.kind == "fixed_quantity":
         yield from _lots(path, bot, symbol, base_fee)
@@ -48,6 +49,11 @@ def way_out_problems(
             f"{path}.initial_capital: whatever {plain(bot.initial_capital)} buys could not be sold"
             f" again: {words} asks for {least} or more"
         )
+
+
+def _charges_in_base(venue: VenueSection) -> bool:
+    facts = facts_of(venue.kind)
+    return venue.fee_asset == "base" if facts is None else facts.charges_in_base
 
 
 def _lots(path: str, bot: BotSection, symbol: SymbolSection, base_fee: Decimal) -> Iterator[str]:

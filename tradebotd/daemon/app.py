@@ -41,6 +41,7 @@ from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.trading.instruments.refresh import InstrumentRefresh
 from tradebotd.trading.venue_state.order_streams import OrderStreams
+from tradebotd.trading.venue_state.venue_keys import VenueKeys
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +77,7 @@ class App:
     protection: ExitManager
     entry_orders: RestingEntries
     streams: OrderStreams
+    keys: VenueKeys
     instruments: InstrumentRefresh
     adapters: Sequence[RunsBetweenCalls]
     disk: DiskWatch
@@ -93,7 +95,8 @@ class App:
     _played: anyio.Event = field(default_factory=anyio.Event)
 
     async def start(self) -> None:
-        """Restore the state from the database and start. Raises DatabaseUnavailableError.
+        """Restore the state from the database and start. Raises DatabaseUnavailableError, and
+        ConfigError for a key that nothing is to be traded with.
 
         A stop may interrupt it anywhere: `stop` ends whatever has begun.
         """
@@ -105,6 +108,8 @@ class App:
         await load_disabled(self.runner, self.database)
         await self.gate.load()
         await self.disk.check()
+        self.waits_for = "the venues: what the keys may do"
+        await self.keys.refuse_bad_ones()
         await self.instruments.recall()  # before levels meet the tick
         held = await self.protection.load(self.clock.now())  # whatever the venues answer, and when
         await self.runner.run_manually("refresh_instruments", {})

@@ -9,6 +9,7 @@ from tradebotd.scheduling.job import RunContext
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.reconciliation.reconciler import Reconciled, Reconciler
 from tradebotd.trading.venue_state.server_clocks import ServerClocks
+from tradebotd.trading.venue_state.venue_keys import VenueKeys
 
 NAME: Final = JobName("reconcile")
 
@@ -16,12 +17,14 @@ NAME: Final = JobName("reconcile")
 @dataclass(slots=True, kw_only=True)
 class Reconcile:
     """Opens the gate for the entries at a venue once a reconciliation of all that concerns it has
-    gone well since the start, whatever the other venues do. *clocks*: checked before, when due.
+    gone well since the start, whatever the other venues do. *clocks*: checked before, when due;
+    *keys*: those that were not vetted yet.
     """
 
     reconciler: Reconciler
     gate: EntryGate
     clocks: ServerClocks | None = None
+    keys: VenueKeys | None = None
     _last: Reconciled | None = field(default=None)
 
     @property
@@ -29,6 +32,8 @@ class Reconcile:
         return NAME
 
     async def run(self, context: RunContext) -> Summary:  # noqa: ARG002
+        if self.keys is not None:
+            await self.keys.check()
         if self.clocks is not None:
             await self.clocks.check()
         result = await self.reconciler.run()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
@@ -13,7 +13,7 @@ from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.cross_checks import any_file
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
-from tradebotd.config.secrets import read_secret
+from tradebotd.config.secrets import VenueKey, read_secret, venue_keys
 from tradebotd.config.warning import ConfigWarning
 from tradebotd.daemon.calendar_files import data_spans, declared_breaks, read_calendars
 from tradebotd.daemon.recorded_bots import idle_bots, timeframe_problems
@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # the readers of files cost a start that reads none
     from tradebotd.feeds.replay import Recordings
 
 Problems = Callable[[Config], list[str]]
+SIGNED_BY_BINANCE: Final = frozenset({"binance_spot", "binance_usdm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class LoadedFiles:
     specs: tuple[JobSpec, ...]
     strategies: Mapping[BotName, AnyStrategy]
     migrations: tuple[Migration, ...]
+    keys: Mapping[str, VenueKey]
     warnings: tuple[ConfigWarning, ...] = ()
     feed_keys: Mapping[FeedName, SecretStr] = field(default_factory=dict)
 
@@ -109,11 +111,18 @@ def read_files(config: Config) -> LoadedFiles:
         strategies = load_strategies(config)
     except ConfigError as error:
         problems += error.problems
-    keys = _feed_keys(config, symbols)
+    keys = _venue_keys(config, problems)
     if problems:
         raise ConfigError(problems)
     return LoadedFiles(
-        symbols, calendars, recordings, specs, strategies, load_migrations(), feed_keys=keys
+        symbols,
+        calendars,
+        recordings,
+        specs,
+        strategies,
+        load_migrations(),
+        keys,
+        feed_keys=_feed_keys(config, symbols),
     )
 
 
@@ -128,6 +137,24 @@ def _feed_keys(config: Config, symbols: Sequence[MarketSymbol]) -> dict[FeedName
             keys[FeedName(name)] = read_secret(feed.api_key, f"feeds.{name}.api_key", config)
         except ConfigError:
             continue  # told by the checks of the file
+    return keys
+
+
+def _venue_keys(config: Config, problems: list[str]) -> dict[str, VenueKey]:
+    """Read the keys of real venues; add what is none to *problems*. Missing ones `check` names."""
+    try:
+        keys = venue_keys(config)
+    except ConfigError:
+        return {}  # the file's own checks have named it
+    for name in keys:
+        if config.venues[name].kind in SIGNED_BY_BINANCE:
+            from tradebotd.venues.binance.signing import signer_of  # noqa: PLC0415
+
+            try:
+                secret = keys[name].api_secret.get_secret_value()
+                signer_of(secret, f"venues.{name}.api_secret")
+            except ConfigError as error:
+                problems += error.problems
     return keys
 
 

@@ -111,6 +111,7 @@ async def build(
             protection=trading.protection,
             entry_orders=trading.entry_orders,
             streams=trading.streams,
+            keys=trading.keys,
             instruments=trading.instruments,
             adapters=[
                 each for each in trading.venues.values() if isinstance(each, RunsBetweenCalls)
@@ -207,7 +208,12 @@ def _jobs(database: Database, files: LoadedFiles, market: Market, trading: Tradi
             clock=clock,
             entry_orders=trading.entry_orders,
         ),
-        Reconcile(reconciler=trading.reconciler, gate=trading.gate, clocks=trading.clocks),
+        Reconcile(
+            reconciler=trading.reconciler,
+            gate=trading.gate,
+            clocks=trading.clocks,
+            keys=trading.keys,
+        ),
         RefreshInstruments(instruments=trading.instruments),
         DailyReset(database=database, specs=trading.specs, clock=clock),
         EquitySnapshot(entries=trading.entries, database=database, clock=clock),

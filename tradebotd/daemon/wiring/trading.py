@@ -5,22 +5,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tradebotd.clocks.host import SystemHost
-from tradebotd.config.instrument_filters import order_types_of
 from tradebotd.config.model import Config
 from tradebotd.config.zone_database import zone
+from tradebotd.daemon.wiring import venues as venue_wiring
 from tradebotd.daemon.wiring.core import TradingCore
 from tradebotd.daemon.wiring.files import LoadedFiles
 from tradebotd.daemon.wiring.market import Market
 from tradebotd.daemon.wiring.order_path import OrderPath, wire_order_path
 from tradebotd.daemon.wiring.tick_router import TickRouter
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.domain.order_type import TimeInForce
 from tradebotd.domain.venue_ban import VenueBans
-from tradebotd.market.calendars import Calendar
-from tradebotd.ports.venue import Replacement, SelfTrade, Venue
+from tradebotd.ports.venue import Venue
 from tradebotd.storage.postgres.database import Database
 from tradebotd.strategies.base import AnyStrategy
 from tradebotd.trading.account.valuation import Account
@@ -41,8 +38,8 @@ from tradebotd.trading.reconciliation.adoption import Adoption
 from tradebotd.trading.reconciliation.reconciler import Reconciler
 from tradebotd.trading.venue_state.order_streams import OrderStreams
 from tradebotd.trading.venue_state.server_clocks import ServerClocks
+from tradebotd.trading.venue_state.venue_keys import VenueKeys
 from tradebotd.venues.contained import contained
-from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
 
 
@@ -69,6 +66,7 @@ class Trading:
     commands: OperatorCommands
     streams: OrderStreams
     clocks: ServerClocks
+    keys: VenueKeys
     instruments: InstrumentRefresh
 
     @property
@@ -86,7 +84,8 @@ def wire_trading(
 ) -> Trading:
     symbols = {symbol.symbol: symbol for symbol in files.symbols}
     calendars = {name: files.calendars[symbol.calendar] for name, symbol in symbols.items()}
-    adapters, bans = _venues(config, symbols, database, market, calendars), VenueBans()
+    adapters = venue_wiring.wire_venues(config, files, symbols, database, market, calendars)
+    bans = VenueBans()
     core = TradingCore(
         database=database,
         clock=market.clock,
@@ -152,6 +151,7 @@ def _compose(
         commands=_commands(core, path, gate, flatten),
         streams=path.streams,
         clocks=_clocks(config, core),
+        keys=VenueKeys(adapters, core.holds),
         instruments=path.instruments,
     )
 
@@ -269,46 +269,3 @@ def _commands(
         adoption=path.reconciliation.adoption,
         changes=changes,
     )
-
-
-def _venues(
-    config: Config,
-    symbols: Mapping[str, MarketSymbol],
-    database: Database,
-    market: Market,
-    calendars: Mapping[str, Calendar],
-) -> dict[VenueName, Venue]:
-    instruments = {name: symbol.instrument for name, symbol in symbols.items()}
-    venues: dict[VenueName, Venue] = {}
-    for key, section in config.venues.items():
-        if section.kind != "paper":
-            raise ConfigError([f"venues.{key}.kind: {section.kind!r} is not available"])
-        name = VenueName(key)
-        terms = PaperTerms(
-            starting_cash=config.starting_cash(section),
-            maker=section.fees.maker,
-            taker=section.fees.taker,
-            slippage_bps=section.slippage_bps,
-            spread_bps=section.spread_bps,
-            fee_in_base=section.fee_asset == "base",
-            funding_rate=section.funding_rate,
-            funding_every=section.funding_every,
-            resting_stops=section.resting_stops,
-            replacement=Replacement(section.replacement),
-            self_trade=SelfTrade(section.self_trade),
-            order_types=order_types_of(section.order_types),
-            stop_time_in_force=TimeInForce(section.stop_time_in_force),
-            latency=timedelta(milliseconds=section.latency_ms),
-            depth_notional=section.depth_notional,
-        )
-        venues[name] = PaperVenue(
-            name,
-            market.clock,
-            market.prices,
-            database,
-            terms,
-            instruments,
-            price_kinds=config.venue_kinds(key),
-            day_end=lambda symbol, at: calendars[symbol].next_close(at),
-        )
-    return venues

@@ -9,6 +9,7 @@ says how an adapter is written.
 from tradebotd.ports.venue.answers import (
     Balance,
     Commission,
+    KeyVerdict,
     OrderLookup,
     Replaced,
     StreamListener,
@@ -17,7 +18,7 @@ from tradebotd.ports.venue.answers import (
     VenueAccount,
     VenueClock,
 )
-from tradebotd.ports.venue.port import Listener, RunsBetweenCalls, Venue
+from tradebotd.ports.venue.port import Listener, RunsBetweenCalls, Venue, VetsItsKey
 from tradebotd.ports.venue.signing import SendBlockedBy, check_may_leave, not_blocked
 from tradebotd.ports.venue.statuses import VENUE_WORDS, status_of
 from tradebotd.ports.venue.traits import Replacement, SelfTrade, VenueTraits
@@ -26,6 +27,7 @@ __all__ = [
     "VENUE_WORDS",
     "Balance",
     "Commission",
+    "KeyVerdict",
     "Listener",
     "OrderLookup",
     "Replaced",
@@ -40,6 +42,7 @@ __all__ = [
     "VenueAccount",
     "VenueClock",
     "VenueTraits",
+    "VetsItsKey",
     "check_may_leave",
     "not_blocked",
     "status_of",

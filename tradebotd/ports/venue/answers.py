@@ -95,6 +95,13 @@ class VenueClock:
     next_close: datetime | None = None
 
 
+class KeyVerdict(NamedTuple):
+    """Verdict on an API key: why nothing may be traded with it, and what is said at each start."""
+
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class StreamState(NamedTuple):
     """The order stream's state. `gap_since`: what happened from then on may not have been told.
 

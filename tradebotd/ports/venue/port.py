@@ -13,6 +13,7 @@ from tradebotd.domain.quote import Quote
 from tradebotd.domain.transfer import Transfer
 from tradebotd.ports.venue.answers import (
     Commission,
+    KeyVerdict,
     OrderLookup,
     Replaced,
     StreamListener,
@@ -36,6 +37,19 @@ class RunsBetweenCalls(Protocol):
         The daemon starts it before it reconciles for the first time, and again, after a pause,
         when it raises. `listen` has been called by then. Calls depend on nothing of it: commands
         that only ask and send, such as `tradebotd flatten`, never start it.
+        """
+        ...
+
+
+@runtime_checkable
+class VetsItsKey(Protocol):
+    """Part of an adapter whose venue says what an API key may do."""
+
+    async def vet_key(self) -> KeyVerdict:
+        """Ask what the key may do, and judge it. The daemon asks before it trades.
+
+        Raises VenueUnavailableError where the venue was not reached: it is asked again. Any other
+        VenueError is an answer that says nothing of the key, which is a refusal of it.
         """
         ...
 

@@ -1,0 +1,149 @@
+"""Venues outside, as the file names them: what is missing, superfluous or dangerous."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.binance.test_signing import PEM
+from tests.unit.config_text import written
+from tradebotd.config.load import load_config
+from tradebotd.config.model import Config
+from tradebotd.config.price_kinds import told_kinds
+from tradebotd.config.real_venue_facts import REAL_VENUES
+from tradebotd.config.real_venues import addresses_of
+from tradebotd.daemon.wiring.files import load
+from tradebotd.domain.errors import ConfigError
+from tradebotd.venues.binance.spot.venue import traits_of
+
+REHEARSAL = """
+[feeds.history]
+kind = "synthetic"
+[venues.spot]
+kind = "binance_spot"
+base_url = "http://127.0.0.1:8000"
+ws_url = "ws://127.0.0.1:8000/ws-api/v3"
+api_key = { file = "key" }
+api_secret = { file = "secret" }
+[[symbols]]
+symbol = "BTCUSDT"
+feeds = ["history"]
+venue = "spot"
+"""
+URL, SOCKET = 'base_url = "http://127.0.0.1:8000"\n', 'ws_url = "ws://127.0.0.1:8000/ws-api/v3"\n'
+LIVE = 'live = true\nbase_url = "https://api.binance.com"\nws_url = "wss://ws-api.binance.com/x"\n'
+SIMULATED = "venues.spot: a simulated clock trades on paper or on loopback only"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    for name, text in (("key", "aKey"), ("secret", "aSecret"), ("pem", PEM)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o600)
+    return tmp_path
+
+
+def problems(directory: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(written(directory, text))
+    return [each for each in caught.value.problems if each != SIMULATED]
+
+
+def loaded(directory: Path, text: str = REHEARSAL) -> Config:
+    return load_config(written(directory, text))
+
+
+def test_a_rehearsal_on_the_loopback_is_good(directory: Path) -> None:
+    config, files = load(written(directory, REHEARSAL))
+    assert files.keys["spot"].api_key.get_secret_value() == "aKey"
+    assert "aSecret" not in repr(files.keys)
+    assert config.venues["spot"].live is False
+
+
+@pytest.mark.parametrize("key", ["api_key", "api_secret"])
+def test_a_venue_outside_needs_its_key(directory: Path, key: str) -> None:
+    text = "\n".join(line for line in REHEARSAL.splitlines() if not line.startswith(key))
+    assert problems(directory, text) == [f'venues.spot.{key}: required for kind = "binance_spot"']
+
+
+def test_a_private_key_is_read_before_anything_starts(directory: Path) -> None:
+    """S6: Ed25519 in PEM; what is none is said without being shown."""
+    text = REHEARSAL.replace('"secret"', '"pem"')
+    assert list(load(written(directory, text))[1].keys) == ["spot"]
+    (directory / "pem").write_text(PEM.replace("MC4C", "MC5C"))
+    (problem,) = problems(directory, text)
+    assert problem.startswith("venues.spot.api_secret: no private key")
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('starting_cash = { USDT = "1" }', "starting_cash"),
+        ("slippage_bps = 1", "slippage_bps"),
+        ('self_trade = "never"', "self_trade"),
+        ('replacement = "replace"', "replacement"),
+    ],
+)
+def test_what_belongs_to_paper_is_refused(directory: Path, line: str, key: str) -> None:
+    """M8.2: also at its default: the venue tells it."""
+    (problem,) = problems(directory, REHEARSAL.replace(URL, f"{URL}{line}\n"))
+    assert problem.startswith(f'venues.spot.{key}: belongs to kind = "paper"')
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "words"),
+    [
+        (LIVE.replace("api.binance.com", "demo-api.binance.com"), "base_url", "no live address"),
+        (LIVE.replace("api.binance.com", "testnet.binance.vision"), "base_url", "no live address"),
+        (LIVE.replace("ws-api.", "demo-ws-api."), "ws_url", "no live address"),
+        (LIVE.replace("https://api", "http://api"), "base_url", "by https only"),
+        (LIVE.replace("wss:", "ws:"), "ws_url", "by wss only"),
+        (LIVE.replace("api.binance.com", "binance.com.evil.example"), "base_url", "no live"),
+        (LIVE.replace("live = true\n", "").replace("ws-api", "demo-ws-api"), "base_url", "is live"),
+        (LIVE.replace("live = true\n", "").replace("api.", "demo-api.", 1), "ws_url", "is live"),
+        (URL.replace("http:", "ftp:") + SOCKET, "base_url", "not a URL"),
+        (URL + SOCKET.replace("ws:", "http:"), "ws_url", "not a URL"),
+        (URL.replace("http://127.0.0.1:8000", "http://[") + SOCKET, "base_url", "not a URL"),
+    ],
+)
+def test_live_keys_and_test_addresses_do_not_go_together(
+    directory: Path, lines: str, key: str, words: str
+) -> None:
+    """S12, S13: either way round; and a live key leaves encrypted alone."""
+    found = problems(directory, REHEARSAL.replace(URL + SOCKET, lines))
+    assert any(each.startswith(f"venues.spot.{key}: ") and words in each for each in found), found
+
+
+def test_addresses_that_are_left_out_are_the_demos_or_the_live_ones(directory: Path) -> None:
+    """S13: a rehearsal belongs to the demo, which has the live filters and limits."""
+    config = loaded(directory)
+    bare = config.venues["spot"].model_copy(update={"base_url": None, "ws_url": None})
+    assert addresses_of(bare).base_url == "https://demo-api.binance.com"
+    live = bare.model_copy(update={"live": True})
+    assert addresses_of(live).ws_url == "wss://ws-api.binance.com:443/ws-api/v3"
+
+
+def test_an_unrestricted_key_is_allowed_live_alone(directory: Path) -> None:
+    (problem,) = problems(
+        directory, REHEARSAL.replace(URL, f"{URL}allow_unrestricted_key = true\n")
+    )
+    assert problem.startswith("venues.spot.allow_unrestricted_key: only a live key")
+
+
+def test_spot_has_no_futures(directory: Path) -> None:
+    bot = (
+        '[[bots]]\nname = "b"\nsymbol = "BTCUSDT"\nstrategy = "ema_rsi"\nposition_type = "futures"'
+    )
+    (problem,) = problems(directory, f"{REHEARSAL}\n{bot}\n")
+    assert problem.startswith("bots[0].position_type: ")
+    assert "spot is allowed" in problem
+
+
+def test_what_check_knows_of_a_venue_is_what_its_adapter_claims(directory: Path) -> None:
+    """One truth in two places: `check` imports no adapter."""
+    facts, traits = REAL_VENUES["binance_spot"], traits_of(live=True)
+    assert facts.self_trade is traits.self_trade
+    assert facts.price_kinds == traits.price_kinds
+    assert facts.charges_in_base == (traits.base_fee > 0)
+    config = loaded(directory)
+    told = told_kinds(config.symbols[0], config.feeds, config.venues["spot"])
+    assert told == traits.price_kinds

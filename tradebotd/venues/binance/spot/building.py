@@ -1,0 +1,66 @@
+"""Adapter of Binance spot from the settings of the file."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from tradebotd.domain.ids import VenueName
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.net.gate import Gates
+from tradebotd.ports.clock import HostClock
+from tradebotd.venues.binance.rest import Key
+from tradebotd.venues.binance.signing import signer_of
+from tradebotd.venues.binance.spot.parts import Parts, Settings
+from tradebotd.venues.binance.spot.venue import RECEIVE_WINDOW, BinanceSpotVenue, traits_of
+
+
+class Reached(Protocol):
+    @property
+    def base_url(self) -> str: ...
+
+    @property
+    def ws_url(self) -> str: ...
+
+
+class Secrets(Protocol):
+    @property
+    def api_key(self) -> SecretStr: ...
+
+    @property
+    def api_secret(self) -> SecretStr: ...
+
+
+def build_spot(
+    name: VenueName,
+    reached: Reached,
+    secrets: Secrets,
+    symbols: Sequence[MarketSymbol],
+    *,
+    host: HostClock,
+    gates: Gates,
+    live: bool,
+    allow_unrestricted_key: bool,
+    max_clock_offset: timedelta,
+) -> BinanceSpotVenue:
+    """Build the adapter. Raises ConfigError for a secret that is no key."""
+    api_key = secrets.api_key.get_secret_value()
+    api_secret = secrets.api_secret.get_secret_value()
+    settings = Settings(
+        venue=name,
+        base_url=reached.base_url,
+        ws_url=reached.ws_url,
+        key=Key(name=api_key, signer=signer_of(api_secret, f"venues.{name}.api_secret")),
+        secrets=(api_key, api_secret),
+        receive_window=RECEIVE_WINDOW,
+        gate=gates.gate(reached.base_url),
+        host=host,
+    )
+    return BinanceSpotVenue(
+        Parts(settings, symbols),
+        traits_of(live=live),
+        live=live,
+        allow_unrestricted_key=allow_unrestricted_key,
+        max_clock_offset=max_clock_offset,
+    )

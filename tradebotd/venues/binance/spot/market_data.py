@@ -1,0 +1,165 @@
+"""Prices, instruments and commissions of Binance spot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import Final
+
+import orjson
+
+from tradebotd.domain.instrument import Instrument, MarketSymbol
+from tradebotd.domain.quote import Quote
+from tradebotd.ports.clock import HostClock
+from tradebotd.ports.venue import Commission
+from tradebotd.venues.binance.calls import Call, Interface, side_by_side
+from tradebotd.venues.binance.errors import Refusal
+from tradebotd.venues.binance.filters import delisted, instrument_of
+from tradebotd.venues.binance.limits import Limits
+from tradebotd.venues.binance.markets import Markets
+from tradebotd.venues.binance.payload import Node
+from tradebotd.venues.binance.spot import answers, paths
+from tradebotd.venues.binance.spot.orders import ORDER_TYPES
+
+BAD_SYMBOL: Final = -1121
+NO_REFERENCE: Final = -2043
+AVERAGE_SECONDS: Final = 30.0  # an average of minutes is worth asking for so often
+MOST_NAMED: Final = 100  # symbols in one question: more make its URL too long
+MOST_AVERAGED: Final = 3  # symbols whose averages are asked for in one call: two questions each
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    price: Decimal
+    asked_at: float  # monotonic seconds
+
+
+class MarketData:
+    """Questions about symbols, which need no key but for commissions."""
+
+    def __init__(
+        self, interface: Interface, markets: Markets, limits: Limits, host: HostClock
+    ) -> None:
+        self._ask, self._answer = interface.ask, interface.answer
+        self._error_of = interface.error_of
+        self._markets, self._limits, self._host = markets, limits, host
+        self._averages: dict[str, Average] = {}
+
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
+        """Return last price, bid and ask of all *symbols* in two calls side by side.
+
+        Averages, which have no batch call, are asked for where few symbols are: an entry asks for
+        its own. Of many they are told where they are known, so that a sweep is not kept waiting.
+        """
+        if not symbols:
+            return {}
+        names = [(each.symbol, self._markets.market(each.symbol)) for each in symbols]
+        prices, books = await side_by_side(
+            [partial(self._of_all, call, names) for call in (paths.PRICES, paths.BOOKS)]
+        )
+        averaged = [
+            self._markets.market(each.symbol) for each in symbols if each.instrument.average_minutes
+        ]
+        if averaged and len(symbols) <= MOST_AVERAGED:
+            await side_by_side([partial(self._learn_average, each) for each in averaged])
+        return answers.quotes_of(
+            names,
+            answers.prices_of(prices),
+            answers.books_of(books),
+            {market: told.price for market in averaged if (told := self._fresh(market))},
+        )
+
+    async def _of_all(self, call: Call, names: Sequence[tuple[str, str]]) -> Node:
+        """Ask for the named symbols; for all there are where one of them is not listed any more."""
+        if len(names) > MOST_NAMED:  # all there are weigh no more
+            return await self._ask(call)
+        told = await self._answer(call, {"symbols": _listed([market for _, market in names])})
+        if isinstance(told, Node):
+            return told
+        if told.code != BAD_SYMBOL:
+            raise self._error_of(told)
+        return await self._ask(call)
+
+    def _fresh(self, market: str) -> Average | None:
+        known = self._averages.get(market)
+        if known is None or self._host.monotonic() - known.asked_at > AVERAGE_SECONDS:
+            return None
+        return known
+
+    async def _learn_average(self, market: str) -> None:
+        """S10: learn the price that filters judge by: the reference price, else the average."""
+        if self._fresh(market) is not None:
+            return
+        of, asked_at = {"symbol": market}, self._host.monotonic()
+        told = await self._answer(paths.REFERENCE, of)
+        price = None
+        if isinstance(told, Node):
+            price = answers.reference_price(told)
+        elif told.code != NO_REFERENCE:
+            raise self._error_of(told)
+        if price is None:
+            price = answers.average_price(await self._ask(paths.AVERAGE, of))
+        if price is not None:
+            self._averages[market] = Average(price, asked_at)
+
+    async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        if len(symbols) > MOST_NAMED:
+            parts = [
+                symbols[start : start + MOST_NAMED] for start in range(0, len(symbols), MOST_NAMED)
+            ]
+            told = await side_by_side([partial(self.instruments, each) for each in parts])
+            return {name: each for part in told for name, each in part.items()}
+        return await self._some_instruments(symbols) if symbols else {}
+
+    async def _some_instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        wanted = {self._markets.market(each.symbol): each for each in symbols}
+        told = await self._answer(paths.EXCHANGE_INFO, {"symbols": _listed(list(wanted))})
+        if isinstance(told, Node):
+            self._limits.learn(told.field("rateLimits"))
+            found = _by_market(told)
+            missing = wanted.keys() - found.keys()
+            if missing:
+                raise told.malformed(f"does not tell of {', '.join(sorted(missing))}")
+            return {
+                symbol.symbol: self._markets.learn(
+                    instrument_of(symbol, found[market], ORDER_TYPES)
+                )
+                for market, symbol in wanted.items()
+            }
+        if told.code != BAD_SYMBOL:
+            raise self._error_of(told)
+        each_alone = await side_by_side([partial(self._instrument, each) for each in symbols])
+        return {each.symbol: each for each in each_alone}
+
+    async def _instrument(self, symbol: MarketSymbol) -> Instrument:
+        """Ask for one alone: of several, one that is not listed spoils the answer for all."""
+        market = self._markets.market(symbol.symbol)
+        told = await self._answer(paths.EXCHANGE_INFO, {"symbol": market})
+        if isinstance(told, Refusal):
+            if told.code != BAD_SYMBOL:
+                raise self._error_of(told)
+            return delisted(symbol)
+        found = _by_market(told)
+        if market not in found:
+            raise told.malformed(f"does not tell of {market}")
+        return self._markets.learn(instrument_of(symbol, found[market], ORDER_TYPES))
+
+    async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
+        told = await side_by_side(
+            [
+                partial(self._ask, paths.COMMISSION, {"symbol": self._markets.market(each.symbol)})
+                for each in symbols
+            ]
+        )
+        return {
+            symbol.symbol: answers.commission_of(each)
+            for symbol, each in zip(symbols, told, strict=True)
+        }
+
+
+def _listed(markets: list[str]) -> str:
+    return orjson.dumps(markets).decode()
+
+
+def _by_market(told: Node) -> dict[str, Node]:
+    return {each.text("symbol"): each for each in told.rows("symbols")}
