@@ -113,9 +113,7 @@ async def build(
             streams=trading.streams,
             keys=trading.keys,
             instruments=trading.instruments,
-            adapters=[
-                each for each in trading.venues.values() if isinstance(each, RunsBetweenCalls)
-            ],
+            adapters=_adapters(trading),
             disk=_disk_watch(config, database, trading, reloader),
             player=None,
             polls=_polls(files, market, trading),
@@ -132,6 +130,10 @@ async def build(
             yield app
         tasks.cancel_scope.cancel()
     await market.close()
+
+
+def _adapters(trading: Trading) -> list[RunsBetweenCalls]:
+    return [each for each in trading.venues.values() if isinstance(each, RunsBetweenCalls)]
 
 
 def _reloader(
