@@ -1,12 +1,12 @@
 """The venues that the numbered tests run for, each with a clock, prices and a listener."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import pytest
@@ -358,13 +358,9 @@ async def case(
     async with AsyncExitStack() as stack:
         if made.books is not None and venue_name == NAME:
             made = await stack.enter_async_context(_rehearsed(made, made.books))
-        elif venue_name == spot.NAME:
-            in_base = fee_asset == "base"
-            made = await stack.enter_async_context(_spot(made, fee_in_base=in_base))
-        elif venue_name == alpaca.NAME:
-            made = await stack.enter_async_context(_alpaca(made))
-        elif venue_name == usdm.NAME:
-            made = await stack.enter_async_context(_usdm(made))
+        elif venue_name in SIMULATED:
+            simulated = SIMULATED[venue_name](made, fee_asset)
+            made = await stack.enter_async_context(simulated)
         made.venue.listen(made.hear)
         yield made
 
@@ -388,9 +384,10 @@ async def _rehearsed(case: Case, books: ScriptedVenue) -> AsyncIterator[Case]:
 
 
 @asynccontextmanager
-async def _spot(case: Case, *, fee_in_base: bool) -> AsyncIterator[Case]:
+async def _spot(case: Case, fee_asset: str) -> AsyncIterator[Case]:
     """The case with Binance spot, whose ledger is its simulator's."""
-    staging = spot.staged_spot(case.clock, case.prices, case.known, CASH, fee_in_base=fee_in_base)
+    in_base = fee_asset == "base"
+    staging = spot.staged_spot(case.clock, case.prices, case.known, CASH, fee_in_base=in_base)
     async with staging as venue:
         before: dict[str, Decimal] = dict.fromkeys(case.known, Decimal(100))
 
@@ -402,7 +399,7 @@ async def _spot(case: Case, *, fee_in_base: bool) -> AsyncIterator[Case]:
 
 
 @asynccontextmanager
-async def _alpaca(case: Case) -> AsyncIterator[Case]:
+async def _alpaca(case: Case, _: str) -> AsyncIterator[Case]:
     """The case with Alpaca, whose ledger is its simulator's."""
     async with alpaca.staged_alpaca(case.clock, case.prices, case.known, CASH) as venue:
         before: dict[str, Decimal] = dict.fromkeys(case.known, Decimal(100))
@@ -415,7 +412,7 @@ async def _alpaca(case: Case) -> AsyncIterator[Case]:
 
 
 @asynccontextmanager
-async def _usdm(case: Case) -> AsyncIterator[Case]:
+async def _usdm(case: Case, _: str) -> AsyncIterator[Case]:
     """The case with Binance USDT-M, whose ledger is its simulator's."""
     async with usdm.staged_usdm(case.clock, case.prices, case.known, CASH) as venue:
         before: dict[str, Decimal] = dict.fromkeys(case.known, Decimal(100))
@@ -426,6 +423,13 @@ async def _usdm(case: Case) -> AsyncIterator[Case]:
                 before[point.symbol] = point.price
 
         yield replace(case, venue=venue, meet=meet, limiter=lambda: usdm.held(venue))
+
+
+SIMULATED: Final[Mapping[str, Callable[[Case, str], AbstractAsyncContextManager[Case]]]] = {
+    spot.NAME: _spot,
+    usdm.NAME: _usdm,
+    alpaca.NAME: _alpaca,
+}
 
 
 def _is(item: pytest.Item, venue: str, name: str) -> bool:
