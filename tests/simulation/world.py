@@ -20,6 +20,7 @@ from tradebotd.clocks import host as real_host
 from tradebotd.daemon.leader_election import beat_once
 from tradebotd.daemon.wiring import venues as venue_wiring
 from tradebotd.daemon.wiring.market import Market
+from tradebotd.daemon.wiring.outside import Outside
 from tradebotd.daemon.wiring.trading import Trading, wire_trading
 from tradebotd.domain.bot import AccountLimits, BotSpec
 from tradebotd.domain.errors import StorageError
@@ -220,6 +221,7 @@ async def open_world(
         begins_at=time.now(),
         reached=cast(Any, None),
         feeds={},
+        outside=Outside(),
         prices=prices,
         ingest=cast(Any, _Ingest()),
         reader=cast(Any, QuickCandles(tape)),

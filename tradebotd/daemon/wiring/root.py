@@ -135,10 +135,6 @@ async def build(
     await market.close()
 
 
-def _adapters(trading: Trading) -> list[RunsBetweenCalls]:
-    return [each for each in trading.venues.values() if isinstance(each, RunsBetweenCalls)]
-
-
 def _reloader(
     config: Config,
     files: LoadedFiles,
