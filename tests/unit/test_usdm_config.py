@@ -11,8 +11,11 @@ from tradebotd.config.load import load_config
 from tradebotd.config.real_venue_facts import REAL_VENUES
 from tradebotd.config.real_venues import addresses_of
 from tradebotd.daemon.wiring.files import load
+from tradebotd.daemon.wiring.venues import _Outside
 from tradebotd.domain.errors import ConfigError
-from tradebotd.venues.binance.usdm.venue import usdm_traits
+from tradebotd.domain.ids import VenueName
+from tradebotd.ports.venue import RunsBetweenCalls, VetsItsKey
+from tradebotd.venues.binance.usdm.venue import BinanceUsdmVenue, usdm_traits
 
 TEXT = """
 [feeds.history]
@@ -63,6 +66,21 @@ def test_addresses_that_are_left_out_are_the_demos_or_the_live_ones(directory: P
         "wss://fstream.binance.com",
         "https://api.binance.com",
     )
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_the_wiring_builds_it_and_a_live_one_asks_the_wallet(
+    directory: Path, *, live: bool
+) -> None:
+    """M6.1: by its kind alone; demo and testnet have nobody who knows what a key may do."""
+    config, files = load(written(directory, TEXT))
+    changes = {"live": live, "base_url": None, "ws_url": None}
+    section = config.venues["usdm"].model_copy(update=changes)
+    built = _Outside({}).binance_usdm(VenueName("usdm"), section, files.keys["usdm"])
+    assert isinstance(built, BinanceUsdmVenue)
+    assert (built._parts._wallet is not None) == live
+    assert isinstance(built, RunsBetweenCalls)
+    assert isinstance(built, VetsItsKey)
 
 
 def test_usdm_has_no_spot(directory: Path) -> None:
