@@ -122,6 +122,7 @@ NEEDED = {
     "GET /api/v3/exchangeInfo",
     "GET /api/v3/myTrades",
     "GET /api/v3/openOrderList",
+    "GET /api/v3/orderList",
     "GET /api/v3/openOrders",
     "GET /api/v3/order",
     "POST /api/v3/order",

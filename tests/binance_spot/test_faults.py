@@ -18,7 +18,8 @@ from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.side import Side
 from tradebotd.net import http
 from tradebotd.ports.venue import not_blocked
-from tradebotd.venues.binance.spot import lookups
+from tradebotd.venues.binance.spot import trades
+from tradebotd.venues.binance.spot.order_names import OrderNames
 
 BUY, SELL, STOP, LIMIT = Side.BUY, Side.SELL, OrderType.STOP_MARKET, OrderType.LIMIT
 UNKNOWN_ERROR = "Unknown error, please check your request or try again later."
@@ -182,11 +183,11 @@ async def test_an_order_that_the_query_forgets_is_found_elsewhere() -> None:
     async with scene() as spot:
         await spot.venue.submit(named("tb1"), SENDS["stop"], send_blocked_by=not_blocked)
         await spot.venue.submit(named("tb2"), SENDS["market"], send_blocked_by=not_blocked)
-        spot.parts.lookups._names = lookups.OrderNames()  # as after a restart
+        spot.parts.lookups._names = OrderNames()  # as after a restart
         found = None
         for name, places in (("tb1", 2), ("tb2", 4)):
             spot.server.faults.set(
-                Fault(kind=Kind.FALSE_NOT_FOUND, method="GET", path="/api/v3/order", times=2)
+                Fault(kind=Kind.FALSE_NOT_FOUND, method="GET", path="/api/v3/order", times=ALWAYS)
             )
             found = await spot.venue.find_order(BTC.symbol, named(name))
             assert found.report is not None
@@ -204,7 +205,7 @@ async def test_a_cancelled_order_is_found_by_the_id_of_its_cancel() -> None:
         spot.held.cancel_renames = True
         await spot.venue.submit(named("tb1"), SENDS["stop"], send_blocked_by=not_blocked)
         await spot.venue.cancel(BTC.symbol, named("tb1"))
-        spot.parts.lookups._names = lookups.OrderNames()
+        spot.parts.lookups._names = OrderNames()
         found = (await spot.venue.find_order(BTC.symbol, named("tb1"))).report
         assert found is not None
         assert (found.client_order_id, found.status) == ("tb1", OrderStatus.CANCELED)
@@ -214,7 +215,7 @@ async def test_fills_are_read_by_windows_and_pages_to_their_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """VC-90: 24 hours a window, 1,000 rows a page; here three."""
-    monkeypatch.setattr(lookups, "PAGE", 3)
+    monkeypatch.setattr(trades, "PAGE", 3)
     async with scene() as spot:
         for number in range(8):
             await spot.venue.submit(
@@ -260,3 +261,51 @@ async def test_a_refused_key_is_told_by_each_call() -> None:
         )
         with pytest.raises((OrderRejectedError, VenueUnavailableError), match=r"auth|Invalid"):
             await spot.venue.account()
+
+
+@pytest.mark.parametrize("renamed", ["in its query", "everywhere"])
+async def test_a_cancel_of_a_list_finds_the_order_that_was_asked_for_or_none(renamed: str) -> None:
+    """S17: both legs go by the id of the cancel, and the one that is told first is the other."""
+    async with scene() as spot:
+        spot.held.cancel_renames = True
+        spot.held.cancel_renames_lists = renamed == "everywhere"
+        pair = [
+            (named("tbA"), order(SELL, "0.1", OrderType.TAKE_PROFIT_MARKET, "70000")),
+            (named("tbB"), order(SELL, "0.1", STOP, "50000")),
+        ]
+        placed = await spot.venue.submit_linked(pair, send_blocked_by=not_blocked)
+        numbers = {each.client_order_id: each.venue_order_id for each in placed}
+        for name in ("tbA", "tbB"):
+            await_cancel = spot.venue.cancel(BTC.symbol, named(name))
+            if name == "tbA":
+                await await_cancel
+            else:
+                with pytest.raises(OrderRejectedError):
+                    await await_cancel
+        for name in ("tbA", "tbB"):  # by the number that is known
+            found = (await spot.venue.find_order(BTC.symbol, named(name))).report
+            assert found is not None
+            assert (found.venue_order_id, found.status) == (numbers[name], OrderStatus.CANCELED)
+        spot.parts.lookups._names = OrderNames()
+        if renamed == "everywhere":
+            with pytest.raises(VenueUnavailableError, match="id of their cancel"):
+                await spot.venue.find_order(BTC.symbol, named("tbA"))
+            return
+        found = (await spot.venue.find_order(BTC.symbol, named("tbA"))).report
+        assert found is not None
+        assert found.venue_order_id == numbers["tbA"]
+
+
+async def test_an_order_that_is_listed_while_its_query_denies_it_is_no_rejection() -> None:
+    """-2013 is no proof: what a list alone names is asked about again."""
+    async with scene() as spot:
+        await spot.venue.submit(named("tb1"), SENDS["stop"], send_blocked_by=not_blocked)
+        spot.parts.lookups._names = OrderNames()
+        row = {"symbol": "BTCUSDT", "orderId": 1, "clientOrderId": "tb1"}
+        spot.server.faults.set(
+            Fault(kind=Kind.FALSE_NOT_FOUND, method="GET", path="/api/v3/order", times=3),
+            Fault(kind=Kind.WRONG_BODY, path="/api/v3/openOrders", body=[]),
+            Fault(kind=Kind.WRONG_BODY, path="/api/v3/openOrderList", body=[{"orders": [row]}]),
+        )
+        with pytest.raises(VenueUnavailableError, match="its query denies it"):
+            await spot.venue.find_order(BTC.symbol, named("tb1"))

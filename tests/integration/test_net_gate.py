@@ -317,6 +317,40 @@ async def test_an_answer_that_bans_is_the_last_request_until_its_end(host: Shift
     assert len(seen.requests) == 2
 
 
+async def test_an_answer_that_left_before_a_ban_does_not_end_it(host: ShiftedHost) -> None:
+    """Two are in flight: the older one is answered well, behind the one that bans."""
+    banned, call = anyio.Event(), Call(costs={"weight": 1})
+
+    async def answers(peer: Peer) -> None:
+        request = await peer.request()
+        if b"/slow" in request:
+            await banned.wait()
+            await peer.answer(b"{}")
+        else:
+            await peer.answer(b"{}", "418 I'm a teapot", b"Retry-After: 120\r\n")
+
+    allowed = AllowList([("GET", "/slow"), ("GET", "/time")])
+    async with (
+        raw_server(answers) as seen,
+        HttpClient("binance", f"http://127.0.0.1:{seen.port}", allowed) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        asking = LimitedClient(client, gate_of(host), note_bans(host.now))
+
+        async def slow() -> None:
+            assert (await asking.request("GET", "/slow", call)).status == 200
+
+        tasks.start_soon(slow)
+        while not seen.requests:  # noqa: ASYNC110 - the server has no event for it
+            await anyio.sleep(0.001)
+        assert (await asking.request("GET", "/time", call)).status == 418
+        banned.set()
+    with pytest.raises(NotSentError):
+        asking.gate.check_ban()
+    host.shift += timedelta(seconds=121)
+    asking.gate.check_ban()
+
+
 async def test_what_waits_for_a_connection_does_not_leave_into_a_ban(host: ShiftedHost) -> None:
     """It has had its turn, and the one connection is taken: the ban comes with the answer there."""
     go_on = anyio.Event()

@@ -140,6 +140,14 @@ def source(body: bytes) -> Source:
     return Source("binance: GET /api/v3/order", body, 200, redact)
 
 
+@pytest.mark.parametrize("count", [10, 500, 20_000])
+def test_a_secret_that_is_repeated_is_shown_by_no_part_of_it(count: int) -> None:
+    """Hiding makes a text shorter, so what was cut stands nearer to its beginning."""
+    text = source(b"the-secret-key " * count).misshapen("which is no JSON")
+    assert "the-s" not in str(text)
+    assert "-key" not in str(text)
+
+
 def told(value: Any) -> Any:
     return source(orjson.dumps({"x": value})).json()["x"]
 

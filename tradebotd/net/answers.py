@@ -41,10 +41,8 @@ class Source:
     def told(self, what: str) -> str:
         """One line: place, status, *what* is to be said of the answer, and how it begins."""
         status = "" if self._status is None else f" with status {self._status}"
-        shown = self._raw[: SHOWN * 4].decode(errors="replace")
-        text = self._redact(f"{self._told}: answered{status}, {what}: {shown!s}")
-        limit = len(self._redact(f"{self._told}: answered{status}, {what}: ")) + SHOWN
-        return " ".join(text[:limit].split())
+        text = self._redact(f"{self._told}: answered{status}, {what}:")
+        return " ".join(f"{text} {self._redact.beginning(self._raw, SHOWN)}".split())
 
     def misshapen(self, what: str) -> MisshapenError:
         return MisshapenError(self.told(what), self._status)

@@ -14,7 +14,7 @@ import anyio
 
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.ids import VenueName
-from tradebotd.domain.venue_ban import Probe, VenueBans
+from tradebotd.domain.venue_ban import Probe, VenueBan, VenueBans
 from tradebotd.net.errors import NotSentError
 from tradebotd.net.rate_limit import Costs, Priority, RateLimit
 from tradebotd.ports.clock import HostClock
@@ -37,7 +37,7 @@ class Turn:
     A NotSentError that leaves the block gives its costs back.
     """
 
-    __slots__ = ("_acts", "_priority", "_probe", "_wait", "costs", "gate")
+    __slots__ = ("_acts", "_ban", "_priority", "_probe", "_wait", "costs", "gate")
 
     def __init__(
         self, gate: "Gate", costs: Costs, priority: Priority, wait: float, *, acts: bool
@@ -48,11 +48,13 @@ class Turn:
         self._wait = wait
         self._acts = acts
         self._probe: Probe | None = None
+        self._ban: VenueBan | None = None  # under which the request left
 
     async def __aenter__(self) -> Self:
         self.gate.check_ban(acts=self._acts)
         await self.gate.wait_for_room(self.costs, self._priority, self._wait, acts=self._acts)
         self._probe = self.gate.begin()
+        self._ban = self.gate.standing
         return self
 
     async def __aexit__(
@@ -69,6 +71,12 @@ class Turn:
     def check(self) -> None:
         """Raise NotSentError where a ban has come meanwhile: to be called when signing."""
         self.gate.check_ban(acts=self._acts, probe=self._probe)
+        self._ban = self.gate.standing
+
+    def answered(self) -> None:
+        """Forget the ban that the request left under: one that came after it is not answered."""
+        if self._ban is not None and self._ban is self.gate.standing:
+            self.gate.answered()
 
     def settle(self, costs: Costs) -> None:
         """Say what the request was counted as in truth: nothing, where it succeeded for free."""
@@ -95,6 +103,11 @@ class Gate:
         cancels an order, and does not find out whether a ban is over.
         """
         return Turn(self, costs, priority, wait, acts=acts)
+
+    @property
+    def standing(self) -> VenueBan | None:
+        """Ban that stands until the venue has answered; its time may be over."""
+        return self._bans.ban(self._name)
 
     def begin(self) -> Probe | None:
         """Note a request that may leave; None where it does not find out whether a ban is over."""
@@ -124,7 +137,7 @@ class Gate:
             each.stirred.set()
 
     def answered(self) -> None:
-        """Forget a ban: the venue has answered with something else."""
+        """Forget a ban that is known to be over. An answer to a request says it by its turn."""
         self._bans.answered(self._name)
 
     def settle(self, before: Costs, after: Costs) -> None:

@@ -37,9 +37,12 @@ class Call:
 
 
 class LimitedClient:
-    """Client whose requests all pass through *gate*; *take_note* reads every answer."""
+    """Client whose requests all pass through *gate*; *take_note* reads every answer.
 
-    def __init__(self, client: HttpClient, gate: Gate, take_note: TakeNote) -> None:
+    Where what an answer says depends on the call, the call brings a reader of its own.
+    """
+
+    def __init__(self, client: HttpClient, gate: Gate, take_note: TakeNote | None = None) -> None:
         self.client = client
         self.gate = gate
         self._take_note = take_note
@@ -55,9 +58,12 @@ class LimitedClient:
         headers: Mapping[str, str] | None = None,
         sign_now: SignNow | None = None,
         timeouts: Timeouts | None = None,
+        take_note: TakeNote | None = None,
     ) -> Answer:
         """Send one request when it is its turn. Raises as `HttpClient.request`, and NotSentError
         where the limits have no room in time, or the venue bans us.
+
+        *take_note*: in place of the client's own.
         """
         async with self.gate.turn(
             call.costs, call.priority, wait=call.wait, acts=call.acts
@@ -84,7 +90,9 @@ class LimitedClient:
             finally:
                 if not signed:
                     turn.settle({})  # whatever stood in its way: it has not left
-            self._take_note(answer, turn)
+            note = take_note or self._take_note
+            if note is not None:
+                note(answer, turn)
             return answer
 
 
@@ -109,6 +117,6 @@ def note_bans(host_now: Callable[[], datetime]) -> TakeNote:
         if answer.status in TOO_MANY:
             turn.gate.ban(f"status {answer.status}", retry_after(answer, host_now()))
         else:
-            turn.gate.answered()
+            turn.answered()
 
     return take_note

@@ -73,6 +73,11 @@ class Connection:
         self._turn = anyio.Lock()
         self._sends = Window(limits.sends, 1.0, reserve=0.0)
 
+    @property
+    def waiting(self) -> int:
+        """Messages that have come, and were not received yet."""
+        return len(self._queue)
+
     async def receive(self) -> bytes:
         """Return the next message. Raises StreamLostError, once those before its end are taken."""
         while not self._queue:

@@ -39,6 +39,21 @@ def test_an_excerpt_hides_secrets_also_where_it_ends() -> None:
         assert "ss" not in source(body, secrets=(secret,)).excerpt()
 
 
+@pytest.mark.parametrize("length", [100, 3_000, 70_000, 200_000])
+@pytest.mark.parametrize("secret", ["s" * 8, "s" * 64, "s" * 250])
+def test_an_excerpt_hides_a_secret_that_is_repeated(length: int, secret: str) -> None:
+    """M8.3: hiding makes a text shorter, so what was cut stands nearer to its beginning."""
+    body = (secret.encode() + b" ") * (length // len(secret) + 1)
+    assert "s" not in source(body, secrets=(secret,)).excerpt()
+
+
+def test_an_excerpt_hides_what_stands_behind_the_name_of_a_secret() -> None:
+    """M8.3: the venue may echo a URL, whose signature is none of the configured secrets."""
+    shown = source(b"/api/v3/order?symbol=BTCUSDT&signature=0123456789abcdef").excerpt()
+    assert "0123" not in shown
+    assert "symbol=BTCUSDT" in shown
+
+
 def test_an_empty_body_is_said_to_be_empty() -> None:
     with pytest.raises(MalformedAnswerError, match=r"\(empty\)"):
         read(source(b"  "))

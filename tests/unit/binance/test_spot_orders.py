@@ -34,7 +34,7 @@ from tradebotd.venues.binance.spot.orders import (
     replacement_params,
 )
 
-READER = OrderReader(VENUE, {"BTCUSDT": "BTC"}.__getitem__)
+READER = OrderReader(VENUE, {"BTCUSDT": "BTC"}.__getitem__, {"BTCUSDT": "USDT"}.get)
 FIRST, SECOND = ClientOrderId("tb5"), ClientOrderId("tb6")
 
 
@@ -317,3 +317,37 @@ def test_an_order_of_a_type_of_tomorrow_is_told_without_what_it_asks_for(
     changed: dict[str, str],
 ) -> None:
     assert READER.order(node({**QUERIED, **changed})).asked is None
+
+
+def test_a_free_trade_of_an_event_may_name_no_asset_of_its_commission() -> None:
+    """M5.6: it is told; a commission that is none of an asset's is malformed."""
+    report = READER.event(node({**EVENT, "n": "0", "N": None}))
+    assert [(fill.fee, fill.fee_asset) for fill in report.fills] == [(0, "USDT")]
+    with pytest.raises(MalformedAnswerError, match="without an asset"):
+        READER.event(node({**EVENT, "N": None}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "FILLED", "executedQty": "2.00000000", "fills": []},
+        {"status": "FILLED", "executedQty": "3.00000000", "fills": []},
+    ],
+)
+def test_an_answer_whose_fills_do_not_sum_up_is_malformed(changes: dict[str, Any]) -> None:
+    """I1: nothing of an order is stored as good that its own answer contradicts."""
+    with pytest.raises(MalformedAnswerError):
+        READER.placed(node({**PLACED, "origQty": "2.00000000", **changes}))
+
+
+def test_an_event_that_has_traded_more_than_it_asks_for_is_malformed() -> None:
+    with pytest.raises(MalformedAnswerError, match="more than it asks"):
+        READER.event(node({**EVENT, "z": "2.10000000"}))
+
+
+def test_the_cancel_of_a_list_names_none_of_its_orders() -> None:
+    """S17: both legs have its id, so neither is taken for the order that was cancelled."""
+    row = {**QUERIED, "clientOrderId": "tb5-x"}
+    assert READER.order(node({**row, "orderListId": -1})).client_order_id == "tb5"
+    told = READER.order(node({**row, "orderListId": 7}))
+    assert told.client_order_id == f"venue-{told.venue_order_id}"

@@ -80,9 +80,17 @@ class Interface(Protocol):
         ...
 
     def error_of(
-        self, refusal: Refusal, order: ClientOrderId | None = None, name: str | None = None
+        self,
+        refusal: Refusal,
+        order: ClientOrderId | None = None,
+        name: str | None = None,
+        *,
+        cancels: bool = False,
     ) -> VenueError:
-        """Return the exception of a *refusal* that the caller has looked at, and has named."""
+        """Return the exception of a *refusal* that the caller has looked at, and has named.
+
+        *cancels*: it refuses the cancel of *order*.
+        """
         ...
 
 

@@ -131,6 +131,9 @@ _BY_CODE: Final[Mapping[int, str]] = {
     -4164: FilterName.BELOW_MIN_NOTIONAL,
 }
 _PRECISION = -1111
+_NOTHING_TO_CANCEL = -2011
+_NO_SUCH_ORDER = -2013
+_NOTHING_THERE: Final = "Unknown order sent"  # of -2011, which also says that none may be cancelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,13 +180,20 @@ def error_of(
     order: ClientOrderId | None = None,
     failed: Collection[str] = (),
     name: str | None = None,
+    cancels: bool = False,
 ) -> VenueError:
     """Return the exception for *refusal*; *order*: the order that was sent or cancelled by it.
+
+    *cancels*: it was a cancel. One that was refused for anything else than an order that is not
+    there (the key, its form, a rule) has done nothing: the order rests, and is not "gone already".
 
     *now*: host time, to which `retry_after` is added. *name*: what the reason begins with, where
     the caller knows better than the venue's words tell.
     """
-    match meaning_of(refusal, acts=order is not None, failed=failed):
+    meaning = meaning_of(refusal, acts=order is not None, failed=failed)
+    if cancels and meaning in {Meaning.REJECTED, Meaning.AUTH} and not finds_nothing(refusal):
+        return VenueUnavailableError(f"not cancelled: {refusal}")
+    match meaning:
         case Meaning.UNKNOWN if order is not None:
             return OutcomeUnknownError(order)
         case Meaning.RATE_LIMITED:
@@ -195,6 +205,13 @@ def error_of(
             return OrderRejectedError(f"auth: {refusal}")
         case Meaning.UNKNOWN | Meaning.UNAVAILABLE | Meaning.TOO_MANY_ORDERS:
             return VenueUnavailableError(str(refusal))
+
+
+def finds_nothing(refusal: Refusal) -> bool:
+    """Return whether a cancel was refused because there is no such order, or none that is open."""
+    if refusal.code == _NOTHING_TO_CANCEL:
+        return _NOTHING_THERE in refusal.words
+    return refusal.code == _NO_SUCH_ORDER
 
 
 def ban_end(refusal: Refusal, now: datetime) -> datetime | None:

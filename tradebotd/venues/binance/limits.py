@@ -19,11 +19,20 @@ from tradebotd.venues.binance.payload import Node
 WEIGHT: Final = "REQUEST_WEIGHT"
 RAW: Final = "RAW_REQUESTS"
 ORDERS: Final = "ORDERS"
+SHARE_OF_MANY: Final = 0.6  # of a window's weight, for questions about many symbols
 _LETTERS: Final = {"SECOND": "S", "MINUTE": "M", "HOUR": "H", "DAY": "D"}
 _SECONDS: Final = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
 _HEADER: Final = re.compile(r"x-mbx-(used-weight|order-count)-(\d{1,5})([smhd])", re.ASCII)
 _COUNTED: Final = {"used-weight": WEIGHT, "order-count": ORDERS}
 _NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
+
+
+def address(product: str, *, live: bool) -> str:
+    """Return the name of the gate that all of *product* share, by whatever URL they ask.
+
+    The venue counts weights, and bans, by the address that asks: its mirrors are no second count.
+    """
+    return f"binance {product}" if live else f"binance {product} test"
 
 
 class Limits:
@@ -57,6 +66,18 @@ class Limits:
             **dict.fromkeys(self._named(RAW), 1),
             **(dict.fromkeys(self._named(ORDERS), call.orders) if call.orders else {}),
         }
+
+    def spare(self) -> int:
+        """Return the weight that questions about many symbols may spend now.
+
+        They leave a part of each window to whatever else is asked: an order's state, the balances.
+        """
+        now, left = self._host.monotonic(), []
+        for name in self._named(WEIGHT):
+            if (window := self.gate.limits.window(name)) is not None:
+                used = window.own(now) + window.others(now)
+                left.append(int(window.limit * SHARE_OF_MANY) - used)
+        return max(0, min(left, default=0))
 
     def weighing(self, weight: int) -> Costs:
         """Return the costs of what weighs so much and is no call of the REST interface."""

@@ -28,10 +28,10 @@ class Markets:
     def instrument(self, symbol: str) -> Instrument | None:
         return self._instruments.get(symbol)
 
-    def quote_asset(self, market: str) -> str:
-        """Return what *market* is paid in; of one that is none of ours, what most are paid in."""
+    def quote_asset(self, market: str) -> str | None:
+        """Return what *market* is paid in; None for one that is none of ours."""
         known = self._instruments.get(self.symbol(market))
-        return "USDT" if known is None else known.quote_asset
+        return None if known is None else known.quote_asset
 
     def learn(self, instrument: Instrument) -> Instrument:
         self._instruments[instrument.symbol] = instrument

@@ -16,9 +16,9 @@ import orjson
 
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.ids import VenueName
+from tradebotd.net.redaction import Redactor
 
 SHOWN: Final = 200  # characters of a body, in an error
-HIDDEN: Final = "***"
 _DECIMAL: Final = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = (
@@ -49,16 +49,8 @@ class Source:
         return MalformedAnswerError(self.venue, self.path, self.status, why, self.excerpt())
 
     def excerpt(self) -> str:
-        """Return the first 200 characters on one line, without secrets.
-
-        A secret that the limit would cut in two is hidden before the text is cut.
-        """
-        longest = max((len(each) for each in self.secrets), default=0)
-        text = self.body[: 4 * (SHOWN + longest)].decode("utf-8", "replace")
-        for secret in self.secrets:
-            if secret:
-                text = text.replace(secret, HIDDEN)
-        return " ".join(text[:SHOWN].split()) if text.strip() else "(empty)"
+        """Return the first 200 characters on one line, without secrets."""
+        return Redactor(self.secrets).beginning(self.body, SHOWN) or "(empty)"
 
 
 def read(source: Source) -> "Node":

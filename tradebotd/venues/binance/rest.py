@@ -17,6 +17,8 @@ from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.net.errors import NoAnswerError, NotSentError
 from tradebotd.net.gate import Turn
 from tradebotd.net.http import Answer, HttpClient, Unsigned
+from tradebotd.net.limited import Call as Place
+from tradebotd.net.limited import LimitedClient
 from tradebotd.net.rate_limit import Priority
 from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import SendBlockedBy, check_may_leave, not_blocked
@@ -25,7 +27,7 @@ from tradebotd.venues.binance.calls import Call
 from tradebotd.venues.binance.errors import Meaning, Refusal, ban_end, error_of, meaning_of
 from tradebotd.venues.binance.limits import Limits, retry_after
 from tradebotd.venues.binance.payload import MalformedAnswerError, Node, Source, read, to_ms
-from tradebotd.venues.binance.server_time import ServerTime
+from tradebotd.venues.binance.server_time import OneAsks, ServerTime
 from tradebotd.venues.binance.signing import Signer, encoded, signed_query
 
 log = structlog.get_logger(__name__)
@@ -68,12 +70,13 @@ class RestInterface:
         secrets: Collection[str] = (),
         failed: Collection[str] = (),
     ) -> None:
-        self._venue, self._asks, self._acts = venue, asks, acts
+        self._venue = venue
+        self._asks, self._acts = (LimitedClient(each, limits.gate) for each in (asks, acts))
         self._key, self._limits, self._time, self._host = key, limits, time, host
         self._time_call = time_call
         self._window = str(receive_window // timedelta(milliseconds=1))
         self._secrets, self._failed = tuple(secrets), failed
-        self._one_asks = anyio.Lock()
+        self._one_asks = OneAsks(self._ask_time)
 
     async def ask(
         self,
@@ -101,27 +104,49 @@ class RestInterface:
         priority: Priority | None = None,
     ) -> Node | Refusal:
         assert_no_connection_held(f"{self._venue} is asked: {call.path}")
-        if call.signed and self._time.is_due:
-            await self.learn_time()
+        if priority is None:
+            priority = Priority.EXIT if call.acts else Priority.READ
+        if call.signed:
+            await self._have_time(call, priority)
         told = await self._sent(call, params or {}, order, send_blocked_by, priority)
-        source = Source(self._venue, call.path, told.status, told.body, self._secrets)
-        if 200 <= told.status < 300:
-            return read(source)
-        refusal = refusal_of(source, told.headers)
-        self._heed(refusal, acts=call.acts)
-        return refusal
+        return told if isinstance(told, Refusal) else read(told)
 
     def error_of(
-        self, refusal: Refusal, order: ClientOrderId | None = None, name: str | None = None
+        self,
+        refusal: Refusal,
+        order: ClientOrderId | None = None,
+        name: str | None = None,
+        *,
+        cancels: bool = False,
     ) -> VenueError:
-        now = self._host.now()
-        return error_of(refusal, now, order=order, failed=self._failed, name=name)
+        now, failed = self._host.now(), self._failed
+        return error_of(refusal, now, order=order, failed=failed, name=name, cancels=cancels)
 
     async def learn_time(self) -> None:
-        """Ask for the venue's time; of several who want it one asks. Raises VenueError."""
-        async with self._one_asks:
-            if self._time.is_due:
-                await self.ask_time()
+        """Ask for the venue's time, unless it is known well enough. Raises VenueError."""
+        if self._time.is_due:
+            await self._one_asks.ask(Priority.READ)
+
+    async def _have_time(self, call: Call, priority: Priority) -> None:
+        """Ask for the venue's time where a timestamp needs it. Raises VenueError, for a question.
+
+        A time that is merely old keeps no order waiting, and one that cannot be learnt stops none:
+        a timestamp that is off is refused, and nothing is executed then (S18).
+        """
+        if call.acts and not self._time.is_unsure:
+            return
+        if not call.acts and not self._time.is_due:
+            return
+        try:
+            if not call.acts:
+                await self._one_asks.ask(priority)
+                return
+            with anyio.move_on_after(WAIT_TO_ACT):
+                await self._one_asks.ask(priority)
+        except VenueError as error:
+            if not call.acts and self._time.is_unsure:
+                raise
+            log.warning("venue time not learnt", venue=self._venue, error=str(error))
 
     async def keep_warm(self) -> None:
         """Ask for the time by the client that acts, so that an order finds a connection open.
@@ -135,24 +160,29 @@ class RestInterface:
                 log.debug("venue not reached", venue=self._venue, error=str(error))
             await anyio.sleep(WARM_SECONDS)
 
-    async def ask_time(self, *, acts: bool = False) -> Node:
-        """Ask for the venue's time, and learn it."""
+    async def _ask_time(self, priority: Priority) -> None:
+        """Ask as one call of *priority* would: an order's question by the client of orders."""
+        try:
+            await self.ask_time(acts=priority < Priority.READ, priority=priority)
+        except VenueError:
+            self._time.not_told()
+            raise
+
+    async def ask_time(self, *, acts: bool = False, priority: Priority = Priority.READ) -> Node:
+        """Ask for the venue's time, and learn it. *acts*: by the client of orders."""
         sent: list[float] = []
         told = await self._sent(
             self._time_call,
             {},
             None,
             lambda: sent.append(self._host.monotonic()),  # directly before the bytes leave
-            None,
+            priority,
             acts=acts,
         )
         answered = self._host.monotonic()
-        source = Source(self._venue, self._time_call.path, told.status, told.body, self._secrets)
-        if told.status != 200:
-            refusal = refusal_of(source, told.headers)
-            self._heed(refusal, acts=False)
-            raise self.error_of(refusal)
-        time = read(source)
+        if isinstance(told, Refusal):
+            raise self.error_of(told)
+        time = read(told)
         self._time.learn(time.instant("serverTime"), sent[0], answered)
         return time
 
@@ -162,29 +192,33 @@ class RestInterface:
         params: Mapping[str, str],
         order: ClientOrderId | None,
         send_blocked_by: SendBlockedBy,
-        priority: Priority | None,
+        priority: Priority,
         *,
         acts: bool = False,
-    ) -> Answer:
+    ) -> Source | Refusal:
         """Send the request when its turn has come. Raises VenueError where no answer came.
 
         *acts*: by the client of orders, whatever the call does.
         """
-        if priority is None:
-            priority = Priority.EXIT if call.acts else Priority.READ
-        wait = WAIT_TO_ACT if call.acts else WAIT_TO_ASK
+        refused: list[Refusal] = []
+
+        def take_note(answer: Answer, turn: Turn) -> None:
+            if (refusal := self._noted(call, answer, turn)) is not None:
+                refused.append(refusal)
+
         try:
-            async with self._limits.gate.turn(
-                self._limits.costs(call), priority, wait=wait, acts=call.acts
-            ) as turn:
-                client = self._acts if call.acts or acts else self._asks
-                answer = await client.request(
-                    call.method,
-                    call.path,
-                    sign_now=self._signing(call, params, turn, send_blocked_by),
-                )
-                succeeded = 200 <= answer.status < 300
-                turn.settle(self._limits.spent(call, succeeded=succeeded))
+            answer = await (self._acts if call.acts or acts else self._asks).request(
+                call.method,
+                call.path,
+                Place(
+                    costs=self._limits.costs(call),
+                    priority=priority,
+                    wait=WAIT_TO_ACT if call.acts or acts else WAIT_TO_ASK,
+                    acts=call.acts,
+                ),
+                sign_now=self._signing(call, params, send_blocked_by),
+                take_note=take_note,
+            )
         except NotSentError as error:
             # An end of a ban is the one that the venue has told; the gate's own pauses are none.
             until = self._limits.ban_ends_at if error.banned else None
@@ -194,23 +228,41 @@ class RestInterface:
                 log.warning("no answer to an order", order=order, error=str(error))
                 raise OutcomeUnknownError(order) from error
             raise VenueUnavailableError(str(error)) from error
+        return refused[0] if refused else self._source(call, answer)
+
+    def _noted(self, call: Call, answer: Answer, turn: Turn) -> Refusal | None:
+        """Let gate and clock know what an answer says to all calls; return its refusal, if any."""
+        succeeded = 200 <= answer.status < 300
+        turn.settle(self._limits.spent(call, succeeded=succeeded))
         if call.tells_weight:
             self._limits.observe(answer.headers)
         if succeeded:
-            self._limits.gate.answered()
-        return answer
+            turn.answered()
+            return None
+        refusal = refusal_of(self._source(call, answer), answer.headers)
+        if refusal.code in MATCHING_ENGINE_TIMESTAMPS:
+            self._time.doubt()
+        match meaning_of(refusal, acts=call.acts, failed=self._failed):
+            case Meaning.RATE_LIMITED:
+                self._limits.ban(str(refusal), ban_end(refusal, self._host.now()))
+            case Meaning.TOO_MANY_ORDERS:
+                self._limits.hold_orders(refusal.retry_after)
+            case _:
+                turn.answered()
+        return refusal
+
+    def _source(self, call: Call, answer: Answer) -> Source:
+        return Source(self._venue, call.path, answer.status, answer.body, self._secrets)
 
     def _signing(
         self,
         call: Call,
         params: Mapping[str, str],
-        turn: Turn,
         send_blocked_by: SendBlockedBy,
     ) -> Callable[[Unsigned], Unsigned]:
         """Return what is done when nothing is waited for any more."""
 
         def sign(unsigned: Unsigned) -> Unsigned:
-            turn.check()
             check_may_leave(send_blocked_by)
             if not call.signed:
                 named = {KEY_HEADER: self._key.name} if call.keyed else {}
@@ -224,18 +276,6 @@ class RestInterface:
             )
 
         return sign
-
-    def _heed(self, refusal: Refusal, *, acts: bool) -> None:
-        """Let the gate and the clock know what a refusal says to all calls."""
-        if refusal.code in MATCHING_ENGINE_TIMESTAMPS:
-            self._time.doubt()
-        match meaning_of(refusal, acts=acts, failed=self._failed):
-            case Meaning.RATE_LIMITED:
-                self._limits.ban(str(refusal), ban_end(refusal, self._host.now()))
-            case Meaning.TOO_MANY_ORDERS:
-                self._limits.hold_orders(refusal.retry_after)
-            case _:
-                self._limits.gate.answered()
 
 
 def refusal_of(source: Source, headers: Mapping[str, str]) -> Refusal:

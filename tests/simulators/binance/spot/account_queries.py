@@ -9,7 +9,7 @@ from tests.simulators.binance.spot import reports
 from tests.simulators.binance.spot.calls import Call, Endpoint, flag_of, limit_of, names
 from tests.simulators.binance.spot.figures import integer_of, shown, time_of
 from tests.simulators.binance.spot.list_trading import find_list
-from tests.simulators.binance.spot.orders import Fill, Order
+from tests.simulators.binance.spot.orders import Fill, Order, OrderList
 
 DAY_MS = 86_400_000
 ARCHIVED_AFTER_MS = 90 * DAY_MS
@@ -42,7 +42,23 @@ def order(call: Call) -> Any:
         raise refusal(-2013)
     if _is_archived(call, found):
         raise refusal(-2026)
-    return reports.queried(found)
+    return _row(call, found)
+
+
+def _row(call: Call, order: Order) -> Any:
+    """Tell an order; under the name of its cancel where that has taken its place."""
+    row = reports.queried(order)
+    if call.venue.cancel_renames and order.cancel_id:
+        row["clientOrderId"] = order.cancel_id
+    return row
+
+
+def _list_row(call: Call, lists: OrderList) -> Any:
+    row = reports.order_list(lists)
+    if call.venue.cancel_renames_lists:
+        for told, each in zip(row["orders"], lists.orders, strict=True):
+            told["clientOrderId"] = each.cancel_id or each.client_id
+    return row
 
 
 def _is_named(call: Call, order: Order, client_id: str | None) -> bool:
@@ -77,14 +93,14 @@ def all_orders(call: Call) -> Any:
         and (first is None or each.id >= first)
     ]
     rows = page(there, limit_of(call.params), from_the_start=first is not None or start is not None)
-    return [reports.queried(each) for each in rows]
+    return [_row(call, each) for each in rows]
 
 
 def order_list(call: Call) -> Any:
     found = find_list(call, "origClientOrderId")
     if found is None:
         raise VenueError(-2018, "Order list does not exist.")
-    return reports.order_list(found)
+    return _list_row(call, found)
 
 
 def all_lists(call: Call) -> Any:
@@ -100,7 +116,7 @@ def all_lists(call: Call) -> Any:
         and (first is None or each.id >= first)
     ]
     rows = page(there, limit_of(call.params), from_the_start=first is not None or start is not None)
-    return [reports.order_list(each) for each in rows]
+    return [_list_row(call, each) for each in rows]
 
 
 def open_lists(call: Call) -> Any:

@@ -69,6 +69,7 @@ class Venue:
     keys: KeyRing = field(default_factory=KeyRing)
     slowness: Slowness = field(default_factory=Slowness)
     cancel_renames: bool = False  # a cancelled order is found by the cancel's client id alone
+    cancel_renames_lists: bool = False  # and the orders of order lists are told under it
     transfers: list[Transfer] = field(default_factory=list)
     user_followers: list[Callable[[str, dict[str, Any]], None]] = field(default_factory=list)
     market_followers: list[Callable[[Market, str, Any], None]] = field(default_factory=list)

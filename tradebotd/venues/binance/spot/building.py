@@ -10,6 +10,7 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.net.gate import Gates
 from tradebotd.ports.clock import HostClock
+from tradebotd.venues.binance.limits import address
 from tradebotd.venues.binance.rest import Key
 from tradebotd.venues.binance.signing import signer_of
 from tradebotd.venues.binance.spot.parts import Parts, Settings
@@ -54,7 +55,7 @@ def build_spot(
         key=Key(name=api_key, signer=signer_of(api_secret, f"venues.{name}.api_secret")),
         secrets=(api_key, api_secret),
         receive_window=RECEIVE_WINDOW,
-        gate=gates.gate(reached.base_url),
+        gate=gates.gate(address("spot", live=live)),
         host=host,
     )
     return BinanceSpotVenue(

@@ -1,13 +1,16 @@
 """Prices, instruments and commissions of Binance spot."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Final
 
+import anyio
 import orjson
+import structlog
 
+from tradebotd.domain.errors import VenueError, VenueUnavailableError
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.quote import Quote
 from tradebotd.ports.clock import HostClock
@@ -21,8 +24,12 @@ from tradebotd.venues.binance.payload import Node
 from tradebotd.venues.binance.spot import answers, paths
 from tradebotd.venues.binance.spot.orders import ORDER_TYPES
 
+log = structlog.get_logger(__name__)
+
 BAD_SYMBOL: Final = -1121
 NO_REFERENCE: Final = -2043
+NOT_FOUND: Final = 404  # a rehearsal may lack the call
+AVERAGE_WAIT: Final = 2.0  # seconds
 AVERAGE_SECONDS: Final = 30.0  # an average of minutes is worth asking for so often
 MOST_NAMED: Final = 100  # symbols in one question: more make its URL too long
 MOST_AVERAGED: Final = 3  # symbols whose averages are asked for in one call: two questions each
@@ -44,6 +51,7 @@ class MarketData:
         self._error_of = interface.error_of
         self._markets, self._limits, self._host = markets, limits, host
         self._averages: dict[str, Average] = {}
+        self._commissions: dict[str, Commission] = {}  # of a question that was not answered whole
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         """Return last price, bid and ask of all *symbols* in two calls side by side.
@@ -54,14 +62,15 @@ class MarketData:
         if not symbols:
             return {}
         names = [(each.symbol, self._markets.market(each.symbol)) for each in symbols]
-        prices, books = await side_by_side(
-            [partial(self._of_all, call, names) for call in (paths.PRICES, paths.BOOKS)]
-        )
         averaged = [
             self._markets.market(each.symbol) for each in symbols if each.instrument.average_minutes
         ]
-        if averaged and len(symbols) <= MOST_AVERAGED:
-            await side_by_side([partial(self._learn_average, each) for each in averaged])
+        few = len(symbols) <= MOST_AVERAGED
+        asks: list[Callable[[], Awaitable[Node | None]]] = [
+            *(partial(self._of_all, call, names) for call in (paths.PRICES, paths.BOOKS)),
+            *(partial(self._try_average, each) for each in averaged if few),
+        ]
+        prices, books = [each for each in await side_by_side(asks) if each is not None]
         return answers.quotes_of(
             names,
             answers.prices_of(prices),
@@ -86,6 +95,14 @@ class MarketData:
             return None
         return known
 
+    async def _try_average(self, market: str) -> None:
+        """Learn the average where that takes no trouble: prices are told without one, too."""
+        try:
+            with anyio.move_on_after(AVERAGE_WAIT):
+                await self._learn_average(market)
+        except VenueError as error:
+            log.info("average price not told", market=market, error=str(error))
+
     async def _learn_average(self, market: str) -> None:
         """S10: learn the price that filters judge by: the reference price, else the average."""
         if self._fresh(market) is not None:
@@ -95,7 +112,7 @@ class MarketData:
         price = None
         if isinstance(told, Node):
             price = answers.reference_price(told)
-        elif told.code != NO_REFERENCE:
+        elif told.code != NO_REFERENCE and told.status != NOT_FOUND:
             raise self._error_of(told)
         if price is None:
             price = answers.average_price(await self._ask(paths.AVERAGE, of))
@@ -103,37 +120,32 @@ class MarketData:
             self._averages[market] = Average(price, asked_at)
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
-        if len(symbols) > MOST_NAMED:
-            parts = [
-                symbols[start : start + MOST_NAMED] for start in range(0, len(symbols), MOST_NAMED)
-            ]
-            told = await side_by_side([partial(self.instruments, each) for each in parts])
-            return {name: each for part in told for name, each in part.items()}
-        return await self._some_instruments(symbols) if symbols else {}
+        """Return *symbols* as they are listed now.
 
-    async def _some_instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
+        By one question: for all there are, which weighs no more, where they are many or one of them
+        is not listed any more. Whatever is left out there is asked for by its name.
+        """
+        if not symbols:
+            return {}
         wanted = {self._markets.market(each.symbol): each for each in symbols}
-        told = await self._answer(paths.EXCHANGE_INFO, {"symbols": _listed(list(wanted))})
-        if isinstance(told, Node):
-            self._limits.learn(told.field("rateLimits"))
-            found = _by_market(told)
-            missing = wanted.keys() - found.keys()
-            if missing:
-                raise told.malformed(f"does not tell of {', '.join(sorted(missing))}")
-            return {
-                symbol.symbol: self._markets.learn(
-                    instrument_of(symbol, found[market], ORDER_TYPES)
-                )
-                for market, symbol in wanted.items()
-            }
-        if told.code != BAD_SYMBOL:
-            raise self._error_of(told)
-        each_alone = await side_by_side([partial(self._instrument, each) for each in symbols])
-        return {each.symbol: each for each in each_alone}
+        told = await self._of_all(
+            paths.EXCHANGE_INFO, [(each.symbol, market) for market, each in wanted.items()]
+        )
+        self._limits.learn(told.field("rateLimits"))
+        found = _by_market(told)
+        missing = [each for market, each in wanted.items() if market not in found]
+        gone = await side_by_side([partial(self._instrument, each) for each in missing])
+        listed = {
+            symbol.symbol: self._markets.learn(instrument_of(symbol, found[market], ORDER_TYPES))
+            for market, symbol in wanted.items()
+            if market in found
+        }
+        return listed | {each.symbol: each for each in gone}
 
     async def _instrument(self, symbol: MarketSymbol) -> Instrument:
-        """Ask for one alone: of several, one that is not listed spoils the answer for all."""
+        """Ask for one alone, which the answer for all has left out."""
         market = self._markets.market(symbol.symbol)
+        self._check_spare(paths.EXCHANGE_INFO)
         told = await self._answer(paths.EXCHANGE_INFO, {"symbol": market})
         if isinstance(told, Refusal):
             if told.code != BAD_SYMBOL:
@@ -145,16 +157,26 @@ class MarketData:
         return self._markets.learn(instrument_of(symbol, found[market], ORDER_TYPES))
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
-        told = await side_by_side(
-            [
-                partial(self._ask, paths.COMMISSION, {"symbol": self._markets.market(each.symbol)})
-                for each in symbols
-            ]
-        )
-        return {
-            symbol.symbol: answers.commission_of(each)
-            for symbol, each in zip(symbols, told, strict=True)
-        }
+        """Return the commissions of all *symbols*, each of which is asked for by itself.
+
+        What was told is kept until all are: where the limits end a question, the next one goes on.
+        """
+        markets = {each.symbol: self._markets.market(each.symbol) for each in symbols}
+        missing = [each for each in markets.values() if each not in self._commissions]
+        await side_by_side([partial(self._learn_commission, each) for each in missing])
+        told = {symbol: self._commissions[market] for symbol, market in markets.items()}
+        self._commissions.clear()
+        return told
+
+    async def _learn_commission(self, market: str) -> None:
+        self._check_spare(paths.COMMISSION)
+        told = await self._ask(paths.COMMISSION, {"symbol": market})
+        self._commissions[market] = answers.commission_of(told)
+
+    def _check_spare(self, call: Call) -> None:
+        """Raise VenueUnavailableError where *call*, one of many, would starve other questions."""
+        if call.weight > self._limits.spare():
+            raise VenueUnavailableError(f"{call.path}: too much was asked for at once")
 
 
 def _listed(markets: list[str]) -> str:

@@ -4,7 +4,6 @@ Pure. Each order says how it is answered (S4: an ACK never tells that an order h
 becomes of it when it would meet another order of the account: the resting one expires.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from tradebotd.domain.decimals import plain
+from tradebotd.domain.decimals import ZERO, plain
 from tradebotd.domain.errors import OrderRejectedError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.filters import FilterName
@@ -25,6 +24,7 @@ from tradebotd.domain.self_trade import SELF_TRADE
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import status_of
 from tradebotd.venues.binance.payload import Node
+from tradebotd.venues.binance.spot.order_names import ALONE, CLIENT_ID, cancel_id, placed_as
 
 Params = dict[str, str]
 Requests = Sequence[tuple[ClientOrderId, OrderRequest]]
@@ -51,13 +51,6 @@ TIMES: Final[Mapping[TimeInForce, str]] = {
 _TIMES_TOLD: Final[Mapping[str, TimeInForce]] = {word: ours for ours, word in TIMES.items()}
 WITH_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 STOPS: Final = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT})
-CLIENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}", re.ASCII)
-
-# A cancel has an id of its own, by which the venue may know the order from then on: so it is made
-# of the order's.
-CANCELLED_AS: Final = "-x"
-OURS: Final = "tb"
-
 SELF_TRADES: Final = {"selfTradePreventionMode": "EXPIRE_MAKER"}
 EXPIRED_IN_MATCH: Final = "EXPIRED_IN_MATCH"
 OCO_TRIGGER: Final = "OCO_TRIGGER"
@@ -138,12 +131,6 @@ def _leg(name: str, client_order_id: ClientOrderId, request: OrderRequest) -> Pa
     return {name + word: value for word, value in leg.items()}
 
 
-def cancel_id(client_order_id: ClientOrderId) -> str | None:
-    """Return the id for the cancel of an order; None where the order's leaves no room for it."""
-    name = f"{client_order_id}{CANCELLED_AS}"
-    return name if CLIENT_ID.fullmatch(name) else None
-
-
 def replacement_params(old: ClientOrderId, params: Params) -> Params:
     """Return the parameters by which the order of *params* takes the place of *old*.
 
@@ -185,13 +172,17 @@ def _price(price: Decimal | None, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OrderReader:
-    """Reader of orders and fills. *symbol_of*: our name of a market of the venue's.
+    """Reader of orders and fills.
+
+    *symbol_of*: our name of a market of the venue's. *quote_of*: what the market is paid in, None
+    where that is not known.
 
     Raises MalformedAnswerError.
     """
 
     venue: VenueName
     symbol_of: Callable[[str], str]
+    quote_of: Callable[[str], str | None]
 
     def order(
         self,
@@ -206,11 +197,14 @@ class OrderReader:
         *client_id*: the field with the id that the order was placed by (a cancel's own is in
         `clientOrderId`); *at*: the field with the time.
         """
-        name = _client_id(told.text(client_id), told.integer("orderId"))
+        in_list = told.has("orderListId") and told.integer("orderListId") != ALONE
+        name = placed_as(told.text(client_id), told.integer("orderId"), in_list=in_list)
         instant = told.instant(at)
         if fills is None and told.has("fills"):
             fills = [self._own_fill(each, told, name, instant) for each in told.rows("fills")]
         filled, quantity = told.not_negative("executedQty"), told.not_negative("origQty")
+        if filled > quantity > 0:  # ordered by what it is to cost, it asks for no quantity
+            raise told.malformed("has traded more than it asks for")
         status, reason = _state(
             told.text("status"), told.text_if_any("expiryReason"), filled, quantity
         )
@@ -230,8 +224,13 @@ class OrderReader:
         )
 
     def placed(self, told: Node) -> OrderReport:
-        """Read the answer to a placement."""
-        return self.order(told, at="transactTime")
+        """Read the answer to a placement; fills that it tells are all that have happened."""
+        report = self.order(told, at="transactTime")
+        if told.has("fills"):
+            traded = sum((fill.quantity for fill in report.fills), ZERO)
+            if traded != report.filled_quantity:
+                raise told.malformed(f"has fills of {traded}, not of {report.filled_quantity}")
+        return report
 
     def cancelled(self, told: Node, client_order_id: ClientOrderId) -> OrderReport:
         """Read the answer to a cancel: of one order, or of the list that it belongs to."""
@@ -272,9 +271,12 @@ class OrderReader:
         Behind a cancel `c` is the cancel's own id, and `C` the order's.
         """
         number = told.integer("i")
-        name = _client_id((told.text_if_any("C") if told.text("x") == "CANCELED" else None)
-                          or told.text("c"), number)  # fmt: skip
+        original = told.text_if_any("C") if told.text("x") == "CANCELED" else None
+        in_list = told.has("g") and told.integer("g") != ALONE
+        name = placed_as(original or told.text("c"), number, in_list=in_list)
         filled, quantity = told.not_negative("z"), told.not_negative("q")
+        if filled > quantity > 0:  # ordered by what it is to cost, it asks for no quantity
+            raise told.malformed("has traded more than it asks for")
         status, reason = _state(told.text("X"), told.text_if_any("eR"), filled, quantity)
         if reason is None and told.text("r") != "NONE":
             reason = told.text("r")
@@ -290,16 +292,23 @@ class OrderReader:
         )
 
     def _event_fill(self, told: Node, name: ClientOrderId) -> Fill:
+        """Read the trade of an event. One that was free may name no asset of its commission."""
+        fee, symbol = told.decimal("n"), self.symbol_of(told.text("s"))
+        fee_asset = told.text_if_any("N")
+        if fee_asset is None:
+            fee_asset = self.quote_of(told.text("s"))
+            if fee or fee_asset is None:
+                raise told.malformed("has a commission without an asset")
         return Fill(
             venue=self.venue,
-            symbol=self.symbol_of(told.text("s")),
+            symbol=symbol,
             trade_id=TradeId(str(told.integer("t"))),
             client_order_id=name,
             side=_one_of(told, "S", _SIDES_TOLD),
             quantity=told.not_negative("l"),
             price=told.not_negative("L"),
-            fee=told.decimal("n"),
-            fee_asset=told.text("N"),
+            fee=fee,
+            fee_asset=fee_asset,
             executed_at=told.instant("T"),
             venue_order_id=VenueOrderId(str(told.integer("i"))),
         )
@@ -351,13 +360,6 @@ class Words:
     time_in_force: str
     price: str
     stop_price: str
-
-
-def _client_id(told: str, number: int) -> ClientOrderId:
-    """Return the id that an order was placed by, or one that is made of the venue's."""
-    if told.startswith(OURS):
-        told = told.removesuffix(CANCELLED_AS)
-    return ClientOrderId(told or f"venue-{number}")
 
 
 def _one_of(told: Node, name: str, words: Mapping[str, Side]) -> Side:

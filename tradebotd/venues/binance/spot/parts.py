@@ -22,9 +22,11 @@ from tradebotd.venues.binance.markets import Markets
 from tradebotd.venues.binance.rest import Key, RestInterface
 from tradebotd.venues.binance.server_time import ServerTime
 from tradebotd.venues.binance.spot import answers, paths
-from tradebotd.venues.binance.spot.lookups import Lookups, OrderNames
+from tradebotd.venues.binance.spot.lookups import Lookups
 from tradebotd.venues.binance.spot.market_data import MarketData
+from tradebotd.venues.binance.spot.order_names import OrderNames
 from tradebotd.venues.binance.spot.orders import OrderReader
+from tradebotd.venues.binance.spot.trades import Trades
 from tradebotd.venues.binance.spot.trading import Trading
 from tradebotd.venues.binance.spot.user_stream import UserStream
 from tradebotd.venues.binance.spot.wallet import Wallet
@@ -73,9 +75,10 @@ class Parts:
             receive_window=settings.receive_window,
             secrets=settings.secrets,
         )
-        reader = OrderReader(settings.venue, markets.symbol)
+        reader = OrderReader(settings.venue, markets.symbol, markets.quote_asset)
         self.trading = Trading(self.interface, reader, markets, names)
-        self.lookups = Lookups(self.interface, reader, markets, self._time, names)
+        trades = Trades(self.interface, reader, markets, self._time, names, limits=self.limits)
+        self.lookups = Lookups(self.interface, reader, markets, self._time, names, trades=trades)
         self.market_data = MarketData(self.interface, markets, self.limits, settings.host)
         self.wallet = Wallet(settings.venue, self.interface, self._time)
         self.stream = UserStream(

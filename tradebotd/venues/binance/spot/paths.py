@@ -25,6 +25,7 @@ OPEN_ORDERS: Final = Call(Method.GET, "/api/v3/openOrders", 6)
 ALL_OPEN_ORDERS: Final = Call(Method.GET, "/api/v3/openOrders", 80)  # without a symbol
 ALL_ORDERS: Final = Call(Method.GET, "/api/v3/allOrders", 20)
 OPEN_LISTS: Final = Call(Method.GET, "/api/v3/openOrderList", 6)
+ONE_LIST: Final = Call(Method.GET, "/api/v3/orderList", 4)
 ALL_LISTS: Final = Call(Method.GET, "/api/v3/allOrderList", 20)
 TRADES: Final = Call(Method.GET, "/api/v3/myTrades", 20)
 TRADES_OF_ORDER: Final = Call(Method.GET, "/api/v3/myTrades", 5)
@@ -38,7 +39,7 @@ CALLS: Final = frozenset(
     {
         *(TIME, EXCHANGE_INFO, PRICES, BOOKS, AVERAGE, REFERENCE),
         *(ACCOUNT, COMMISSION, PLACE, QUERY, CANCEL, REPLACE, PLACE_PAIR),
-        *(OPEN_ORDERS, ALL_OPEN_ORDERS, ALL_ORDERS, OPEN_LISTS, ALL_LISTS),
+        *(OPEN_ORDERS, ALL_OPEN_ORDERS, ALL_ORDERS, OPEN_LISTS, ONE_LIST, ALL_LISTS),
         *(TRADES, TRADES_OF_ORDER, PERMISSIONS, DEPOSITS, WITHDRAWALS, TRANSFERS),
     }
 )

@@ -20,11 +20,10 @@ from tradebotd.venues.binance.markets import Markets
 from tradebotd.venues.binance.payload import Node
 from tradebotd.venues.binance.refusal_names import name_of
 from tradebotd.venues.binance.spot import paths
-from tradebotd.venues.binance.spot.lookups import OrderNames
+from tradebotd.venues.binance.spot.order_names import OrderNames, cancel_id
 from tradebotd.venues.binance.spot.orders import (
     OrderReader,
     Requests,
-    cancel_id,
     order_params,
     pair_params,
     replacement_params,
@@ -33,13 +32,14 @@ from tradebotd.venues.binance.unread_answers import answer_of
 
 DONE_BY_HALF: Final = -2021
 NOT_DONE: Final = -2022
+OLD_ONE_GONE: Final = "the order before it is cancelled"
 
 
 class Trading:
     def __init__(
         self, interface: Interface, reader: OrderReader, markets: Markets, names: OrderNames
     ) -> None:
-        self._ask, self._answer = interface.ask, interface.answer
+        self._answer = interface.answer
         self._error_of = interface.error_of
         self._reader, self._markets, self._names = reader, markets, names
 
@@ -124,8 +124,8 @@ class Trading:
     ) -> Exception:
         """Return what the refusal of a replacement means. Raises MalformedAnswerError.
 
-        S17, -2021 and -2022: by the code of each half. One of the new order that leaves its outcome
-        open, or that nobody knows, leaves it unknown; of the old one the caller asks.
+        S17, -2021 and -2022: by the code of each half. One that leaves the outcome of its half
+        open, or that nobody knows, leaves the whole unknown: then the caller asks for both orders.
         """
         by_half = refusal.code in {DONE_BY_HALF, NOT_DONE} and refusal.status < 500
         if not by_half or refusal.told is None:
@@ -135,12 +135,14 @@ class Trading:
         placed = _half(halves, "newOrderResult", "newOrderResponse", refusal)
         if halves.text("newOrderResult") == "SUCCESS":
             return OutcomeUnknownError(new)  # it rests, and what it was to replace may, too
-        if placed is not None:
-            if CODES.get(placed.code or 0, Meaning.UNKNOWN) is Meaning.UNKNOWN:
-                return OutcomeUnknownError(new)
-            reason = reason_of(placed, self._name(placed, request))
-            return OrderRejectedError(f"{reason} (the order before it is cancelled)")
-        return OrderRejectedError(reason_of(cancelled or refusal))
+        refused = [half for half in (cancelled, placed) if half is not None]
+        if not refused or any(_may_be_done(half) for half in refused):
+            return OutcomeUnknownError(new)
+        if placed is None:
+            return OrderRejectedError(reason_of(refused[0]))
+        reason = reason_of(placed, self._name(placed, request))
+        rests = cancelled is not None
+        return OrderRejectedError(reason if rests else f"{reason} ({OLD_ONE_GONE})")
 
     async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
         """Cancel the order; of a pair both, which the venue does by itself."""
@@ -151,9 +153,11 @@ class Trading:
             **({} if name is None else {"newClientOrderId": name}),
         }
         with answer_of(client_order_id):
-            told = await self._ask(
+            told = await self._answer(
                 paths.CANCEL, params, order=client_order_id, priority=Priority.EXIT
             )
+            if isinstance(told, Refusal):
+                raise self._error_of(told, client_order_id, cancels=True)
             return self._reader.cancelled(told, client_order_id)
 
     def _learned(self, symbol: str, report: OrderReport) -> OrderReport:
@@ -174,3 +178,7 @@ def _half(halves: Node, result: str, response: str, whole: Refusal) -> Refusal |
         return None
     told = halves.field(response)
     return Refusal(status=whole.status, code=told.integer("code"), words=told.text("msg"))
+
+
+def _may_be_done(half: Refusal) -> bool:
+    return CODES.get(half.code or 0, Meaning.UNKNOWN) is Meaning.UNKNOWN

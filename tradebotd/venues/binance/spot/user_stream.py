@@ -19,17 +19,18 @@ import structlog
 from tradebotd.domain.errors import VenueError, VenueUnavailableError
 from tradebotd.domain.ids import VenueName
 from tradebotd.net.backoff import Backoff
-from tradebotd.net.errors import LostBecause, NetError
+from tradebotd.net.errors import LostBecause, NetError, NotSentError, StreamRefusedError
 from tradebotd.net.rate_limit import Priority
 from tradebotd.net.websocket import Connection
 from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import Listener, StreamListener, StreamState
-from tradebotd.venues.binance.limits import Limits
+from tradebotd.venues.binance.errors import Refusal, ban_end
+from tradebotd.venues.binance.limits import Limits, retry_after
 from tradebotd.venues.binance.payload import Node, Source, read, to_ms
 from tradebotd.venues.binance.rest import TIMESTAMP, Key, RestInterface
 from tradebotd.venues.binance.server_time import ServerTime
 from tradebotd.venues.binance.signing import signed_params
-from tradebotd.venues.binance.spot.lookups import OrderNames
+from tradebotd.venues.binance.spot.order_names import OrderNames
 from tradebotd.venues.binance.spot.orders import OrderReader
 from tradebotd.venues.binance.spot.paths import (
     LIST_SUBSCRIPTIONS,
@@ -48,6 +49,12 @@ ASKED_EVERY: Final = 20.0  # seconds: whether the subscription is still there
 CONNECTING_WEIGHT: Final = 2
 SUBSCRIBING_WEIGHT: Final = 2
 WAIT_SECONDS: Final = 60.0  # at the gate
+LISTING_WEIGHT: Final = 2
+STRAGGLER_SECONDS: Final = 2.0  # that a connection reads on behind its successor's subscription
+DRAIN_SECONDS: Final = 30.0  # for it to tell what it has received
+DRAIN_LOOK_SECONDS: Final = 0.01
+TOO_MANY: Final = -1003
+BANNING: Final = frozenset({403, 418, 429})
 REMEMBERED: Final = 5_000  # events, by which those that two connections told are told once
 
 OpenStream = Callable[[], AbstractAsyncContextManager[Connection]]
@@ -70,9 +77,18 @@ class Session:
     subscribed: bool = False
     over: bool = False
     retired: bool = False  # its successor tells what it would
+    connection: Connection | None = None
+    tells: bool = False  # a message is taken, and is not told yet
+    heard_at: datetime | None = None  # the venue's time of what it told last
     answers: dict[int, Node] = field(default_factory=dict)
     answered: anyio.Event = field(default_factory=anyio.Event)
     asked: int = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something has come that is not told yet."""
+        waiting = 0 if self.connection is None else self.connection.waiting
+        return not self.over and (self.tells or waiting > 0)
 
 
 class UserStream:
@@ -129,12 +145,32 @@ class UserStream:
 
     async def _take_over(self, session: Session) -> None:
         before, self._current = self._current, session
-        if before is not None:
-            before.retired = True
-            before.scope.cancel()
         was_lost, self._lost = self._lost, False
         if was_lost or before is None:
             await self._tell_state(connected=True, gap=was_lost)
+        if before is None or before.over:
+            return
+        before.retired = True
+        if not await self._has_drained(before):
+            self._heard_at = before.heard_at
+            if not session.over:
+                await self._tell_state(connected=True, gap=True)
+
+    async def _has_drained(self, session: Session) -> bool:
+        """Let a connection tell all it has received, and end it; return whether it has.
+
+        Its successor is subscribed only now, so what happened before may still be on the way. What
+        both tell is told once, and nothing is ended while it is told.
+        """
+        await self._host.sleep(STRAGGLER_SECONDS)
+        drained = False
+        with anyio.move_on_after(DRAIN_SECONDS):
+            while session.is_busy:  # noqa: ASYNC110 - each message makes it busy again
+                await anyio.sleep(DRAIN_LOOK_SECONDS)
+            drained = not session.over
+        async with self._one_tells:
+            session.scope.cancel()
+        return drained
 
     async def _keep(self, session: Session) -> None:
         """One connection; all that can happen to it ends it, and is told once."""
@@ -143,6 +179,14 @@ class UserStream:
                 await self._connected(session)
             except (NetError, VenueError) as error:
                 log.warning("user stream lost", venue=self._venue, reason=str(error))
+                if isinstance(error, StreamRefusedError) and error.status in BANNING:
+                    refusal = Refusal(
+                        status=error.status,
+                        code=None,
+                        words=str(error),
+                        retry_after=retry_after(error.headers),
+                    )
+                    self._limits.ban(str(refusal), ban_end(refusal, self._host.now()))
         session.over = True
         if session is self._current and not session.retired:
             self._lost = True
@@ -161,6 +205,7 @@ class UserStream:
             pass
         failure: Exception | None = None
         async with self._open() as connection, anyio.create_task_group() as tasks:
+            session.connection = connection
             tasks.start_soon(self._attend, session, connection)
             try:
                 await self._read(session, connection)
@@ -183,11 +228,26 @@ class UserStream:
                 await anyio.sleep(ASKED_EVERY)
                 if self._host.monotonic() - began > LONGEST_SECONDS:
                     session.to_replace.set()
-                told = await self._call(session, connection, LIST_SUBSCRIPTIONS, {})
-                if number not in {each.integer("subscriptionId") for each in told.items()}:
+                told = await self._subscriptions(session, connection)
+                if told is not None and number not in told:
                     raise StreamEndedError("the subscription is gone")
         except (NetError, VenueError) as error:
             connection.lose(LostBecause.CLOSED, str(error))
+
+    async def _subscriptions(self, session: Session, connection: Connection) -> set[int] | None:
+        """Return the subscriptions that there are; None where they may not be asked for now.
+
+        Neither a ban nor a limit says anything of the stream, which goes on.
+        """
+        costs = self._limits.weighing(LISTING_WEIGHT)
+        try:
+            async with self._limits.gate.turn(costs, Priority.READ, wait=ANSWER_SECONDS) as turn:
+                told = await self._call(session, connection, LIST_SUBSCRIPTIONS, {})
+                turn.answered()
+        except NotSentError as error:
+            log.debug("user stream not looked after", venue=self._venue, reason=str(error))
+            return None
+        return {each.integer("subscriptionId") for each in told.items()}
 
     async def _subscribe(self, session: Session, connection: Connection) -> int:
         params: dict[str, str | int] = {
@@ -201,6 +261,7 @@ class UserStream:
         number = told.integer("subscriptionId")
         if self._heard_at is None:
             self._heard_at = self._time.now()
+        session.heard_at = self._time.now()
         session.subscribed = True
         session.settled.set()
         return number
@@ -212,7 +273,10 @@ class UserStream:
         method: str,
         params: Mapping[str, str | int],
     ) -> Node:
-        """Ask, and wait for the answer. Raises StreamEndedError, MalformedAnswerError."""
+        """Ask, and wait for the answer.
+
+        Raises StreamEndedError, MalformedAnswerError; NotSentError for a ban, which is noted.
+        """
         session.asked += 1
         number, session.answered = session.asked, anyio.Event()
         if method not in SOCKET_METHODS:
@@ -226,15 +290,22 @@ class UserStream:
             raise StreamEndedError(f"{method}: no answer within {ANSWER_SECONDS:g} s")
         if told.integer("status") != 200:
             error = told.field("error")
-            if error.integer("code") == TIMESTAMP:
+            code, words = error.integer("code"), error.text("msg")
+            if code == TIMESTAMP:
                 self._time.doubt()
-            raise StreamEndedError(f"{method}: {error.text('msg')} ({error.integer('code')})")
+            if code == TOO_MANY or told.integer("status") in BANNING:
+                ends_at = _ban_end(error, self._host.now())
+                self._limits.ban(f"{words} ({code})", ends_at)
+                raise NotSentError(f"{method}: {words} ({code})", ends_at, banned=True)
+            raise StreamEndedError(f"{method}: {words} ({code})")
         return told.field("result")
 
     async def _read(self, session: Session, connection: Connection) -> None:
         """Take messages until the stream is lost. Raises NetError, VenueError."""
         while True:
+            session.tells = False
             body = await connection.receive()
+            session.tells = True
             told = read(Source(self._venue, PATH, 200, body, self._secrets))
             if announces_shutdown(told):
                 log.info("server shutdown announced", venue=self._venue)
@@ -246,6 +317,7 @@ class UserStream:
                 session.answered.set()
             elif told.has("event"):
                 await self._hear(told.field("event"))
+                session.heard_at = told.field("event").instant("E")
 
     async def _hear(self, event: Node) -> None:
         """Tell what an event says of an order; of what two connections told, once."""
@@ -255,17 +327,19 @@ class UserStream:
                 self._names.learn(self._symbol_of(event), report)
                 if self._listener is not None:
                     await self._listener(report)
-            self._heard_at = event.instant("E")
+                self._remember(event)
+            at = event.instant("E")
+            self._heard_at = at if self._heard_at is None else max(self._heard_at, at)
 
     def _is_news(self, event: Node) -> bool:
         """Return whether an order's event was not told before: each execution has a number."""
-        key = (event.text("s"), event.integer("i"), event.integer("I"), event.text("X"))
-        if key in self._told:
-            return False
-        self._told[key] = None
+        return _identity(event) not in self._told
+
+    def _remember(self, event: Node) -> None:
+        """Note that an event was told: one whose telling was cut off is news once more."""
+        self._told[_identity(event)] = None
         if len(self._told) > REMEMBERED:
             self._told.popitem(last=False)
-        return True
 
     def _symbol_of(self, event: Node) -> str:
         return self._reader.symbol_of(event.text("s"))
@@ -274,3 +348,14 @@ class UserStream:
         if self._on_stream is not None:
             gap_since = self._heard_at if gap else None
             await self._on_stream(StreamState(connected=connected, gap_since=gap_since))
+
+
+def _identity(event: Node) -> tuple[object, ...]:
+    return (event.text("s"), event.integer("i"), event.integer("I"), event.text("X"))
+
+
+def _ban_end(error: Node, now: datetime) -> datetime | None:
+    """Return the end of a ban that an answer of the WebSocket API tells; None: it tells none."""
+    if error.has("data") and error.field("data").has("retryAfter"):
+        return error.field("data").instant("retryAfter")
+    return ban_end(Refusal(status=0, code=None, words=error.text("msg")), now)

@@ -44,6 +44,7 @@ EXPIRED_IN_MATCH: Final = "EXPIRED_IN_MATCH"
 FINISHED: Final = "FINISHED"
 ALGO_LIVE: Final = frozenset({"TRIGGERING", "TRIGGERED"})  # it is becoming an order, or is one
 TRADES: Final = frozenset({"TRADE", "CALCULATED"})  # executions; the latter of a liquidation
+UNCHARGED: Final = "USDT"  # asset of no fee, of a market that is none of ours
 NOT_ONE_ORDERS: Final = "adl_autoclose"  # an id that every deleveraged position's order has
 
 # F13: words for `er` of ORDER_TRADE_UPDATE; "0": there is none.
@@ -203,6 +204,9 @@ class OrderReader:
         if told.text("x") not in TRADES or not quantity or trade <= 0:
             return None  # without its number it is asked for in the list of trades
         symbol = told.text("s")
+        fee, fee_asset = told.decimal_if_any("n") or ZERO, told.text_if_any("N")
+        if fee and not fee_asset:
+            raise told.malformed("has a fee 'n' of no asset")
         return Fill(
             venue=self.venue,
             symbol=self.markets.symbol(symbol),
@@ -211,8 +215,8 @@ class OrderReader:
             side=_one_of(told, "S", _SIDES_TOLD),
             quantity=quantity,
             price=told.not_negative("L"),
-            fee=told.decimal_if_any("n") or ZERO,  # left out where nothing is charged
-            fee_asset=told.text_if_any("N") or self.markets.quote_asset(symbol),
+            fee=fee,  # left out where nothing is charged
+            fee_asset=fee_asset or self.markets.quote_asset(symbol) or UNCHARGED,
             executed_at=told.instant("T"),
             venue_order_id=VenueOrderId(str(told.integer("i"))),
             forced=report.forced,
