@@ -19,11 +19,9 @@ LOOP = {"asyncio", "anyio", "uvloop", "asyncpg", "apscheduler", "structlog", "tz
 METADATA = {"importlib.metadata"}
 # Which importlib.metadata imports, or what of ours did for one function of many.
 HELPERS = {"csv", "difflib", "email", "json", "shutil", "socket", "tempfile", "zipfile"}
+# Of venues and feeds that are outside; the example has none.
+NETWORK = {"tradebotd.net", "tradebotd.venues.binance", "cryptography", "websockets", "aiohttp"}
 CONFIG = {"pydantic", "tradebotd.config", "tradebotd.domain", "httpx"}
-# Of venues outside, and of what they stand on: paper alone needs none of it.
-OUTSIDE = {"aiohttp", "cryptography", "h11", "websockets", "tradebotd.net"} | {
-    "tradebotd.venues.binance"
-}
 FORBIDDEN = {
     "tradebotctl": ARRAYS | API | LOOP | CONFIG | {"rich", "ssl", "email", "shutil"},
     "tradebotd check": ARRAYS
@@ -31,11 +29,11 @@ FORBIDDEN = {
     | LOOP
     | METADATA
     | HELPERS
-    | OUTSIDE
+    | NETWORK
     | {"httpx", "ssl", "rich", "tradebotd.feeds.replay"},
     "tradebotd run": ARRAYS
     | METADATA
-    | (OUTSIDE - {"h11", "websockets"})  # the control server's, too
+    | NETWORK
     | {"httpx", "fastapi", "opentelemetry", "rich", "pygments"},
 }
 EXAMPLE = "config.example.toml"

@@ -550,7 +550,7 @@ async def held(venue: StagedSpot) -> AsyncIterator[None]:
         async with turn(*costs, **how) as mine:
             yield mine
 
-    gate.turn = waiting  # type: ignore[method-assign]
+    gate.turn = waiting  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:

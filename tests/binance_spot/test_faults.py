@@ -131,6 +131,43 @@ async def test_a_replacement_or_a_pair_without_an_answer_is_unknown(fault: str) 
             await spot.venue.submit_linked(pair, send_blocked_by=not_blocked)
 
 
+HALVES = [
+    # of the cancel, of the new order, its code; whether the new order's outcome is known
+    ("SUCCESS", "FAILURE", -2010, True),
+    ("SUCCESS", "FAILURE", -1007, False),
+    ("SUCCESS", "FAILURE", -9999, False),
+    ("FAILURE", "SUCCESS", None, False),
+    ("FAILURE", "NOT_ATTEMPTED", None, True),
+]
+
+
+@pytest.mark.parametrize(("cancelled", "placed", "code", "known"), HALVES)
+async def test_a_replacement_done_by_half_is_judged_by_the_new_orders_half(
+    cancelled: str, placed: str, code: int | None, *, known: bool
+) -> None:
+    """S17: -2021 and -2022 say which; a code that leaves it open leaves the order unknown."""
+    new = None if code is None else {"code": code, "msg": "words"}
+    body = {
+        "code": -2021 if cancelled == "SUCCESS" else -2022,
+        "msg": "Order cancel-replace failed.",
+        "data": {
+            "cancelResult": cancelled,
+            "newOrderResult": placed,
+            "cancelResponse": {"code": -2011, "msg": "Unknown order sent."},
+            "newOrderResponse": new,
+        },
+    }
+    async with scene() as spot:
+        half = Fault(
+            kind=Kind.ANSWER, operation="replace", status=409, body=body, executed=Executed.NEVER
+        )
+        spot.server.faults.set(half)
+        with pytest.raises(OrderRejectedError if known else OutcomeUnknownError):
+            await spot.venue.replace(
+                BTC.symbol, named("tb1"), named("tb2"), SENDS["stop"], send_blocked_by=not_blocked
+            )
+
+
 async def test_a_venue_that_refuses_connections_was_sent_nothing() -> None:
     """I1: provably; the order is no unknown one."""
     async with scene() as spot:
@@ -191,6 +228,8 @@ async def test_fills_are_read_by_windows_and_pages_to_their_end(
         late = await spot.venue.fills_since(NOW + timedelta(hours=30), [BTC.symbol])
         assert [each.client_order_id for each in late] == [f"tb{n}" for n in range(4, 8)]
         assert await spot.venue.fills_since(spot.clock.now(), [BTC.symbol]) == []
+        long_before = await spot.venue.fills_since(NOW - timedelta(days=3), [BTC.symbol])
+        assert long_before == told
 
 
 async def test_an_order_whose_trades_lag_is_asked_about_again() -> None:

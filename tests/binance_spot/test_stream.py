@@ -177,3 +177,16 @@ def test_a_stream_is_ended_by_an_event_or_by_a_key_that_is_revoked(
     told = ends_stream(node(message))
     assert (told is None) == (why is None)
     assert (told or "").startswith(why or "")
+
+
+async def test_an_event_that_comes_twice_is_told_once() -> None:
+    """S8: two connections tell the same while one takes over from the other."""
+    async with scene(streams=True) as spot:
+        await bought(spot, "tb1")
+        before = len(spot.heard)
+        events = spot.held.accounts[scenes.ACCOUNT].events
+        for event in [each for each in events if each["e"] == "executionReport"]:
+            spot.held._tell_user(scenes.ACCOUNT, event)
+        await spot.venue.submit(named("tb2"), order(BUY, "0.01"), send_blocked_by=not_blocked)
+        await spot.until(lambda: any(each.client_order_id == "tb2" for each in spot.heard))
+        assert {each.client_order_id for each in spot.heard[before:]} == {"tb2"}

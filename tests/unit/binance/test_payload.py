@@ -68,6 +68,11 @@ def test_a_decimal_is_text_without_an_exponent(value: object) -> None:
         node({"a": value}).decimal("a")
 
 
+def test_a_decimal_keeps_every_digit() -> None:
+    told = node({"a": "123456789012345678.123456789012345678"})
+    assert str(told.decimal("a")) == "123456789012345678.123456789012345678"
+
+
 @pytest.mark.parametrize("value", ["1", 1.0, True, None, [], 2**70])
 def test_an_integer_is_a_number_of_64_bits(value: object) -> None:
     told = Node({"a": value}, source(b"{}"), "x") if value == 2**70 else node({"a": value})

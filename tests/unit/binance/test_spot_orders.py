@@ -305,6 +305,13 @@ def test_an_order_without_a_client_id_has_one_made_of_the_venues() -> None:
     assert READER.order(node({**QUERIED, "clientOrderId": ""})).client_order_id == "venue-32"
 
 
+def test_an_order_that_has_the_id_of_its_cancel_is_told_under_its_own() -> None:
+    """The venue may rename it; of what others have placed the id stays."""
+    for told, name in (("tb2-x", "tb2"), ("web-x", "web-x")):
+        renamed = {**QUERIED, "status": "CANCELED", "clientOrderId": told}
+        assert READER.order(node(renamed)).client_order_id == name
+
+
 @pytest.mark.parametrize("changed", [{"type": "PEGGED"}, {"timeInForce": "DAY_OF_THEIRS"}])
 def test_an_order_of_a_type_of_tomorrow_is_told_without_what_it_asks_for(
     changed: dict[str, str],
