@@ -285,7 +285,10 @@ async def test_a_cancel_of_a_list_finds_the_order_that_was_asked_for_or_none(ren
         for name in ("tbA", "tbB"):  # by the number that is known
             found = (await spot.venue.find_order(BTC.symbol, named(name))).report
             assert found is not None
-            assert (found.venue_order_id, found.status) == (numbers[name], OrderStatus.CANCELED)
+            assert (found.venue_order_id, found.status) == (
+                numbers[named(name)],
+                OrderStatus.CANCELED,
+            )
         spot.parts.lookups._names = OrderNames()
         if renamed == "everywhere":
             with pytest.raises(VenueUnavailableError, match="id of their cancel"):
@@ -293,7 +296,7 @@ async def test_a_cancel_of_a_list_finds_the_order_that_was_asked_for_or_none(ren
             return
         found = (await spot.venue.find_order(BTC.symbol, named("tbA"))).report
         assert found is not None
-        assert found.venue_order_id == numbers["tbA"]
+        assert found.venue_order_id == numbers[named("tbA")]
 
 
 async def test_an_order_that_is_listed_while_its_query_denies_it_is_no_rejection() -> None:

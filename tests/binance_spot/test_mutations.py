@@ -33,7 +33,7 @@ from tradebotd.venues.binance.spot.orders import ORDER_TYPES, OrderReader
 from tradebotd.venues.binance.stream_messages import announces_shutdown, ends_stream
 
 MUTATIONS = 2_000
-READER = OrderReader(VENUE, lambda name: name)
+READER = OrderReader(VENUE, lambda name: name, {"BTCUSDT": "USDT"}.get)
 ORDERS = [
     (ClientOrderId("tb5"), READER.order(Node(QUERIED, source(b""), "x")).asked),
     (ClientOrderId("tb6"), READER.order(Node(QUERIED, source(b""), "x")).asked),

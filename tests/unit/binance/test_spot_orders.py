@@ -322,7 +322,7 @@ def test_an_order_of_a_type_of_tomorrow_is_told_without_what_it_asks_for(
 def test_a_free_trade_of_an_event_may_name_no_asset_of_its_commission() -> None:
     """M5.6: it is told; a commission that is none of an asset's is malformed."""
     report = READER.event(node({**EVENT, "n": "0", "N": None}))
-    assert [(fill.fee, fill.fee_asset) for fill in report.fills] == [(0, "USDT")]
+    assert [(fill.fee, fill.fee_asset) for fill in report.fills] == [(Decimal(0), "USDT")]
     with pytest.raises(MalformedAnswerError, match="without an asset"):
         READER.event(node({**EVENT, "N": None}))
 
