@@ -11,7 +11,8 @@ from tradebotd.config.price_kinds import told_kinds
 from tradebotd.config.real_venue_facts import REAL_VENUES
 from tradebotd.config.real_venues import addresses_of
 from tradebotd.daemon.wiring.files import load
-from tradebotd.daemon.wiring.venues import _Outside
+from tradebotd.daemon.wiring.outside import Outside
+from tradebotd.daemon.wiring.venues import RealVenues
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import VenueName
 from tradebotd.venues.alpaca.venue import AlpacaVenue, traits_of
@@ -67,7 +68,7 @@ def test_a_rehearsal_is_built_from_the_file(directory: Path) -> None:
     """M6.1: the adapter of Alpaca, with the shares of the file; its key is shown nowhere."""
     config, files = load(written(directory, FILE))
     symbols = {each.symbol: each for each in files.symbols}
-    venue = _Outside(symbols).alpaca(
+    venue = RealVenues(symbols, Outside()).alpaca(
         VenueName("alpaca"), config.venues["alpaca"], files.keys["alpaca"]
     )
     assert isinstance(venue, AlpacaVenue)

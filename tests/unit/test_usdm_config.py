@@ -11,7 +11,8 @@ from tradebotd.config.load import load_config
 from tradebotd.config.real_venue_facts import REAL_VENUES
 from tradebotd.config.real_venues import addresses_of
 from tradebotd.daemon.wiring.files import load
-from tradebotd.daemon.wiring.venues import _Outside
+from tradebotd.daemon.wiring.outside import Outside
+from tradebotd.daemon.wiring.venues import RealVenues
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import VenueName
 from tradebotd.ports.venue import RunsBetweenCalls, VetsItsKey
@@ -76,7 +77,7 @@ def test_the_wiring_builds_it_and_a_live_one_asks_the_wallet(
     config, files = load(written(directory, TEXT))
     changes = {"live": live, "base_url": None, "ws_url": None}
     section = config.venues["usdm"].model_copy(update=changes)
-    built = _Outside({}).binance_usdm(VenueName("usdm"), section, files.keys["usdm"])
+    built = RealVenues({}, Outside()).binance_usdm(VenueName("usdm"), section, files.keys["usdm"])
     assert isinstance(built, BinanceUsdmVenue)
     assert (built._parts._wallet is not None) == live
     assert isinstance(built, RunsBetweenCalls)

@@ -25,6 +25,7 @@ _USUAL: Final[Mapping[str, str]] = {
     "spot": "https://api.binance.com",
     "usdm": "https://fapi.binance.com",
 }
+_LIVE: Final = frozenset({*_USUAL.values(), "https://data-api.binance.vision"})
 # S12, S13, F15: of each host of the vendor, that of its market streams.
 _STREAMS: Final[Mapping[str, str]] = {
     "https://api.binance.com": "wss://stream.binance.com:9443",
@@ -49,6 +50,11 @@ def feed_addresses(feed: FeedSection) -> Addresses:
     """Return the addresses of the file, else the vendor's. Raises KeyError for a base_url alone."""
     base_url = (feed.base_url or _USUAL[market_of(feed)]).rstrip("/")
     return Addresses(base_url, (feed.ws_url or _STREAMS[base_url]).rstrip("/"))
+
+
+def is_live(feed: FeedSection) -> bool:
+    """Return whether it asks the machines that live orders go to, whose limits they share."""
+    return feed_addresses(feed).base_url in _LIVE
 
 
 def binance_feed_problems(name: str, feed: FeedSection) -> Iterator[str]:

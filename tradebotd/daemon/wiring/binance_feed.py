@@ -2,7 +2,12 @@
 
 from random import Random
 
-from tradebotd.config.binance_feeds import binance_price_every, feed_addresses, market_of
+from tradebotd.config.binance_feeds import (
+    binance_price_every,
+    feed_addresses,
+    is_live,
+    market_of,
+)
 from tradebotd.config.sections import FeedSection
 from tradebotd.daemon.wiring.outside import Outside
 from tradebotd.domain.ids import FeedName
@@ -11,16 +16,17 @@ from tradebotd.feeds.binance.facts import INTERFACES
 from tradebotd.feeds.binance.feed import BinanceFeed
 from tradebotd.feeds.binance.streams import MarketStreams, stream_opener
 from tradebotd.ports.clock import Clock
+from tradebotd.venues.binance.limits import address
 
 
 def binance(name: FeedName, section: FeedSection, clock: Clock, outside: Outside) -> BinanceFeed:
-    """The feed; its gate is that of its address, which a venue's adapter passes, too."""
+    """The feed; its gate is also that of a venue's adapter which asks the same machines."""
     addresses = feed_addresses(section)
     client = Client(
         name,
         INTERFACES[market_of(section)],
         addresses.base_url,
-        gate=outside.gates.gate(addresses.base_url),
+        gate=outside.gates.gate(address(market_of(section), live=is_live(section))),
         host=outside.host,
         random=Random(),  # noqa: S311 - of pauses
     )

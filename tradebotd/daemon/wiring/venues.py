@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING
 
-from tradebotd.clocks.host import SystemHost
 from tradebotd.config.instrument_filters import order_types_of
 from tradebotd.config.model import Config
 from tradebotd.config.real_venues import addresses_of
@@ -13,6 +10,7 @@ from tradebotd.config.secrets import VenueKey
 from tradebotd.config.sections import VenueSection
 from tradebotd.daemon.wiring.files import LoadedFiles
 from tradebotd.daemon.wiring.market import Market
+from tradebotd.daemon.wiring.outside import Outside
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
@@ -22,9 +20,6 @@ from tradebotd.ports.venue import Replacement, SelfTrade, Venue
 from tradebotd.storage.postgres.database import Database
 from tradebotd.venues.paper.fill_model import PaperTerms
 from tradebotd.venues.paper.venue import PaperVenue
-
-if TYPE_CHECKING:
-    from tradebotd.net.gate import Gates
 
 
 def wire_venues(
@@ -37,7 +32,7 @@ def wire_venues(
 ) -> dict[VenueName, Venue]:
     """Build an adapter for each venue of the file. Raises ConfigError."""
     venues: dict[VenueName, Venue] = {}
-    outside = _Outside(symbols)
+    outside = RealVenues(symbols, market.outside)
     for key, section in config.venues.items():
         name = VenueName(key)
         match section.kind:
@@ -54,18 +49,11 @@ def wire_venues(
     return venues
 
 
-class _Outside:
+class RealVenues:
     """Builder of real venues. Those that ask one address share its limits, so they share a gate."""
 
-    def __init__(self, symbols: Mapping[str, MarketSymbol]) -> None:
-        self._symbols = symbols
-        self._host = SystemHost()
-
-    @cached_property
-    def _gates(self) -> "Gates":
-        from tradebotd.net.gate import Gates  # noqa: PLC0415 - paper alone needs no network
-
-        return Gates(self._host)
+    def __init__(self, symbols: Mapping[str, MarketSymbol], outside: Outside) -> None:
+        self._symbols, self._outside = symbols, outside
 
     def _traded_at(self, venue: VenueName) -> list[MarketSymbol]:
         return [each for each in self._symbols.values() if each.instrument.venue == venue]
@@ -78,8 +66,8 @@ class _Outside:
             addresses_of(section),
             key,
             self._traded_at(name),
-            host=self._host,
-            gates=self._gates,
+            host=self._outside.host,
+            gates=self._outside.gates,
             live=section.live,
             allow_unrestricted_key=section.allow_unrestricted_key,
             max_clock_offset=section.max_clock_offset,
@@ -93,8 +81,8 @@ class _Outside:
             addresses_of(section),
             key,
             self._traded_at(name),
-            host=self._host,
-            gates=self._gates,
+            host=self._outside.host,
+            gates=self._outside.gates,
             live=section.live,
             feed=section.data_feed,
             max_clock_offset=section.max_clock_offset,
@@ -108,8 +96,8 @@ class _Outside:
             addresses_of(section),
             key,
             self._traded_at(name),
-            host=self._host,
-            gates=self._gates,
+            host=self._outside.host,
+            gates=self._outside.gates,
             live=section.live,
             allow_unrestricted_key=section.allow_unrestricted_key,
             max_clock_offset=section.max_clock_offset,

@@ -34,7 +34,7 @@ def note_limits(host: HostClock, *, weights: bool) -> TakeNote:
         if answer.status in TOO_MANY or answer.status == _FIREWALL:
             turn.gate.ban(f"status {answer.status}", ban_end(answer, host.now()))
             return
-        turn.gate.answered()
+        turn.answered()
         if not weights:
             return
         for header, value in answer.headers.items():

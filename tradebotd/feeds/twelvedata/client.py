@@ -112,7 +112,7 @@ class Client:
     async def _ask(self, call: Call, asked: Mapping[str, str], cost: int) -> Told:
         """Send one request. Raises _AgainError, NetError and FeedError."""
         try:
-            async with self.credits.turn(cost, call.priority, wait=call.patience):
+            async with self.credits.turn(cost, call.priority, wait=call.patience) as turn:
                 answer = await self._http.request(
                     "GET", call.path, query=asked, timeouts=call.timeouts
                 )
@@ -139,7 +139,7 @@ class Client:
             raise source.misshapen("which is a refusal without a reason")
         if refusal is not None and refusal.why in _FOR_ALL:
             self._refused(refusal, call, source)
-        self.credits.answered()
+        turn.answered()
         return Told(value, source, refusal)
 
     def _refused(self, refusal: Refusal, call: Call, source: Source) -> None:

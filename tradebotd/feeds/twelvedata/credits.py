@@ -7,7 +7,7 @@ from typing import Final
 
 from tradebotd.feeds.twelvedata.facts import next_day, next_minute
 from tradebotd.net.errors import NotSentError
-from tradebotd.net.gate import Gate
+from tradebotd.net.gate import Gate, Turn
 from tradebotd.net.rate_limit import Priority, Window
 from tradebotd.ports.clock import HostClock
 from tradebotd.ports.feed import FeedBudget
@@ -30,7 +30,7 @@ class Credits:
         gate.limits.set_limit(MINUTE, a_minute, 60.0)
 
     @asynccontextmanager
-    async def turn(self, cost: int, priority: Priority, *, wait: float) -> AsyncIterator[None]:
+    async def turn(self, cost: int, priority: Priority, *, wait: float) -> AsyncIterator[Turn]:
         """Wait at most *wait* seconds for *cost* credits. Raises NotSentError without them."""
         self._turn_day()
         if self._a_day is not None and self._used + cost > self._a_day:
@@ -38,8 +38,8 @@ class Credits:
             raise NotSentError(f"the {self._a_day} credits of the day are spent", until)
         self._used += cost  # what is refused is counted there, too
         try:
-            async with self._gate.turn({MINUTE: cost}, priority, wait=wait):
-                yield
+            async with self._gate.turn({MINUTE: cost}, priority, wait=wait) as turn:
+                yield turn
         except NotSentError:
             self._used -= cost
             raise
@@ -65,9 +65,6 @@ class Credits:
         until = self._spent_until = next_day(self._host.now())
         self._gate.ban(reason, until)
         return until
-
-    def answered(self) -> None:
-        self._gate.answered()
 
     def budget(self) -> FeedBudget:
         """Return what is left; nothing while the provider has refused for want of credits."""

@@ -52,7 +52,7 @@ class Limits:
             self.ban_ends_at = self.until(answer)
             self.gate.ban("429 too many requests", self.ban_ends_at)
         else:
-            turn.gate.answered()
+            turn.answered()
 
     def until(self, answer: Answer) -> datetime | None:
         """Return until when a 429 keeps us out: the later of two headers; None: neither tells."""

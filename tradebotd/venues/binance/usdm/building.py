@@ -10,6 +10,7 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.net.gate import Gates
 from tradebotd.ports.clock import HostClock
+from tradebotd.venues.binance.limits import address
 from tradebotd.venues.binance.rest import Key
 from tradebotd.venues.binance.signing import signer_of
 from tradebotd.venues.binance.usdm.parts import Parts, Settings, WalletAt
@@ -52,7 +53,7 @@ def build_usdm(
     """Build the adapter. Raises ConfigError for a secret that is no key."""
     api_key = secrets.api_key.get_secret_value()
     api_secret = secrets.api_secret.get_secret_value()
-    wallet = WalletAt(base_url=reached.wallet_url, gate=gates.gate(reached.wallet_url))
+    wallet = WalletAt(base_url=reached.wallet_url, gate=gates.gate(address("spot", live=live)))
     settings = Settings(
         venue=name,
         base_url=reached.base_url,
@@ -60,7 +61,7 @@ def build_usdm(
         key=Key(name=api_key, signer=signer_of(api_secret, f"venues.{name}.api_secret")),
         secrets=(api_key, api_secret),
         receive_window=RECEIVE_WINDOW,
-        gate=gates.gate(reached.base_url),
+        gate=gates.gate(address("usdm", live=live)),
         host=host,
         wallet=wallet if live else None,
     )
