@@ -267,6 +267,8 @@ async def test_a_shutdown_that_is_announced_is_not_waited_for() -> None:
         await stream.connected()
         assert stream.stage.spot is not None
         stream.stage.spot.shut_down()
+        await until(lambda: stream.said("server shutdown announced"))
+        await stream.host.advance(3)
         await stream.connected(times=2)
         assert stream.said("server shutdown announced")
         assert not stream.said("price stream lost")

@@ -32,6 +32,7 @@ from tradebotd.ports.clock import HostClock
 LIVE_SECONDS: Final = 10.0  # a symbol that was not heard of for so long is polled
 ANSWER_SECONDS: Final = 10.0
 LOOK_EVERY: Final = 1.0
+SHUTDOWN_PAUSE: Final = 2.0  # seconds; 300 connections in five minutes are all there may be
 LEARN_EVERY: Final = 60.0  # seconds between two looks whether the venue's clock is to be asked for
 MOST_PATIENCE: Final = 600.0  # seconds for which nothing at all may be told, once that was usual
 MOST_BAD: Final = 100  # messages of one connection that could not be read
@@ -230,6 +231,7 @@ class MarketStreams:
                     continue
                 if isinstance(event, Shutdown):
                     _log.info("server shutdown announced", feed=self._name, path=plan.path)
+                    await self._host.sleep(SHUTDOWN_PAUSE)
                     return
                 self._take(plan, event, heard, source)
 
