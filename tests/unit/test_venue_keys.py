@@ -114,6 +114,15 @@ async def test_rights_that_cannot_be_read_are_a_refusal() -> None:
         await keys.refuse_bad_ones()
 
 
+async def test_a_key_that_is_not_taken_is_told_with_what_to_look_at() -> None:
+    """M8.3: the venue's words alone do not say which line of the file is wrong."""
+    keys, _ = keys_of(OrderRejectedError("auth: Signature for this request is not valid. (-1022)"))
+    with pytest.raises(ConfigError, match="api_key and api_secret do not belong together") as told:
+        await keys.refuse_bad_ones()
+    assert "(-1022)" in str(told.value)
+    assert "from this address" in str(told.value)
+
+
 async def test_while_a_venue_is_away_nothing_is_entered_there_and_the_daemon_starts() -> None:
     """M6.4: what is open is guarded; the key is asked about again."""
     keys, holds = keys_of(VenueUnavailableError("away"), KeyVerdict(warnings=("it is open",)))
