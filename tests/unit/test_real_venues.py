@@ -122,6 +122,44 @@ def test_addresses_that_are_left_out_are_the_demos_or_the_live_ones(directory: P
     assert addresses_of(live).ws_url == "wss://ws-api.binance.com:443/ws-api/v3"
 
 
+DEMO, TESTNET = "demo-api.binance.com", "testnet.binance.vision"
+
+
+@pytest.mark.parametrize(
+    ("base", "told_at"),
+    [
+        (f"https://{DEMO}", "wss://demo-ws-api.binance.com/ws-api/v3"),
+        (f"https://{TESTNET}/", "wss://ws-api.testnet.binance.vision/ws-api/v3"),
+        ("https://api1.binance.com", "wss://ws-api.binance.com:443/ws-api/v3"),
+    ],
+)
+def test_a_known_address_takes_its_own_stream(directory: Path, base: str, told_at: str) -> None:
+    """S13: fills of the testnet are not told at the demo."""
+    venue = loaded(directory).venues["spot"]
+    changes = {"base_url": base, "ws_url": None, "live": "api1" in base}
+    assert addresses_of(venue.model_copy(update=changes)).ws_url == told_at
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (URL, "required beside a base_url that is not the vendor's"),
+        (
+            f'base_url = "https://{TESTNET}"\nws_url = "wss://demo-ws-api.binance.com/ws-api/v3"\n',
+            "demo-ws-api.binance.com is of demo, but orders go to testnet.binance.vision, of test",
+        ),
+        (f'ws_url = "wss://ws-api.{TESTNET}/ws-api/v3"\n', f"{TESTNET} is of testnet, but"),
+        (SOCKET, "127.0.0.1 is no address of the vendor, but orders go to demo-api.binance.com"),
+        (URL + 'ws_url = "wss://demo-ws-api.binance.com/ws-api/v3"\n', "127.0.0.1, no address"),
+    ],
+)
+def test_orders_are_told_where_they_are_sent(directory: Path, lines: str, words: str) -> None:
+    """S13: a venue whose stream is another place's would hear of no fill."""
+    (problem,) = problems(directory, REHEARSAL.replace(URL + SOCKET, lines))
+    assert problem.startswith("venues.spot.ws_url: ")
+    assert words in problem
+
+
 def test_an_unrestricted_key_is_allowed_live_alone(directory: Path) -> None:
     (problem,) = problems(
         directory, REHEARSAL.replace(URL, f"{URL}allow_unrestricted_key = true\n")
