@@ -5,6 +5,7 @@ What `check` knows of them by itself stands in `real_venue_facts`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -89,11 +90,15 @@ def _one(path: str, venue: VenueSection) -> Iterator[str]:
         *((("ws_url", reached.ws_url, ("wss", "ws")),) if reached.ws_url else ()),
         *((("data_url", reached.data_url, ("https", "http")),) if facts.data_url else ()),
     ):
-        problem = _scheme_problem(url, schemes, live=venue.live)
-        if problem is None:
-            problem = _data_problem(venue, url) if key == "data_url" else url_problem(venue, url)
-        if problem is not None:
-            yield f"{path}.{key}: {problem}"
+        if not _is_url(url, schemes):
+            yield f'{path}.{key}: not a URL; write "{schemes[0]}://host"'
+            continue
+        found = (
+            _data_problem(venue, url) if key == "data_url" else url_problem(venue, url),
+            _plain_problem(url, schemes, live=venue.live),
+        )
+        if any(found):
+            yield f"{path}.{key}: {'; '.join(each for each in found if each)}"
     problem = _place_problem(facts, reached)
     if problem is not None:
         yield f"{path}.ws_url: {problem}"
@@ -160,18 +165,30 @@ def _one_stream_an_account(config: Config) -> Iterator[str]:
         seen.setdefault(key, name)
 
 
-def _scheme_problem(url: str, schemes: tuple[str, str], *, live: bool) -> str | None:
-    secure, plain = schemes
+def _is_url(url: str, schemes: tuple[str, str]) -> bool:
     try:
-        parts = urlsplit(url)
-        given, host = parts.scheme, parts.hostname
+        return urlsplit(url).scheme in schemes and bool(_host_of(url))
     except ValueError:
-        given, host = "", None
-    if not host or given not in schemes:
-        return f'not a URL; write "{secure}://host"'
-    if given == plain and live:
+        return False
+
+
+def _plain_problem(url: str, schemes: tuple[str, str], *, live: bool) -> str | None:
+    """Return why *url* must not go unencrypted: on their way others read keys and change prices."""
+    secure, plain = schemes
+    if urlsplit(url).scheme != plain:
+        return None
+    if live:
         return f"a live key is sent by {secure} only"
-    return None
+    return None if on_loopback(url) else f"{plain} is for this machine alone; write {secure}://"
+
+
+def on_loopback(url: str | None) -> bool:
+    """Return whether *url* is of this machine, and never leaves it."""
+    try:
+        host = urlsplit(url or "").hostname
+        return host is not None and (host == "localhost" or ip_address(host).is_loopback)
+    except ValueError:  # neither a URL nor an address
+        return False
 
 
 def url_problem(venue: VenueSection, url: str) -> str | None:
