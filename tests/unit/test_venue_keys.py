@@ -107,6 +107,16 @@ async def test_a_refused_key_ends_the_start() -> None:
     assert holds.reason(SPOT) == "spot: it may withdraw"
 
 
+async def test_a_clock_that_is_off_is_not_called_a_refused_key() -> None:
+    """M6.1: each reason is a line of its own, by what it is about; so with an account's modes."""
+    clock = "this machine's clock is 5.0 s behind the venue's; have it set by NTP"
+    keys, _ = keys_of(KeyVerdict(refusals=(clock, "the account is in hedge mode")))
+    with capture_logs() as logs:
+        await keys.check()
+    told = [(each["event"], each["reason"]) for each in logs]
+    assert told == [("venue refused", clock), ("venue refused", "the account is in hedge mode")]
+
+
 async def test_rights_that_cannot_be_read_are_a_refusal() -> None:
     """M8.3: an answer that says nothing of the key is no outage."""
     keys, _ = keys_of(OrderRejectedError("auth: Invalid API-key (-2015)"))

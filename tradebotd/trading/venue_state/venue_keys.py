@@ -67,7 +67,8 @@ class VenueKeys:
             log.warning("key doubtful", venue=name, reason=warning)
         if verdict.refusals:
             self._refused[name] = verdict.refusals
-            log.error("key refused", venue=name, reasons=verdict.refusals)
+            for reason in verdict.refusals:  # of the key, the clock, or the account and its modes
+                log.error("venue refused", venue=name, reason=reason)
             self._holds.hold(name, KEY, f"{name}: {verdict.refusals[0]}")
             return
         self._refused.pop(name, None)
