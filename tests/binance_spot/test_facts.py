@@ -16,6 +16,8 @@ from tests.binance_spot.scene import (
     scene,
     symbol,
 )
+from tests.simulators.binance.signing import ApiKey
+from tests.simulators.binance.spot.demo import HMAC_KEY, HMAC_SECRET
 from tests.simulators.shared.faults import ALWAYS, Executed, Fault, Kind
 from tradebotd.domain.errors import OrderRejectedError, VenueUnavailableError
 from tradebotd.domain.filters import SymbolStatus
@@ -371,6 +373,32 @@ async def test_a_live_key_is_asked_what_it_may_do(
             assert (told == "") == (words is None or not live)
             assert live is False or (words or "") in told
             assert spot.requests("/sapi") == int(live)
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize(("secret", "code"), [("another", -1022), (None, -2015)])
+async def test_a_wrong_secret_and_an_unknown_key_are_refused(
+    secret: str | None, code: int, *, live: bool
+) -> None:
+    """M8.3: also where there is no wallet to ask: nothing would be traded, with nobody told."""
+    async with scene(live=live, ed25519=False) as spot:
+        if secret is None:
+            del spot.held.keys._keys[HMAC_KEY]
+        else:
+            spot.held.add_key(ApiKey(HMAC_KEY, ACCOUNT, secret=secret))
+        with pytest.raises(OrderRejectedError, match=rf"^auth: .*\({code}\)$") as told:
+            await spot.venue.vet_key()
+        assert HMAC_SECRET not in str(told.value)
+
+
+async def test_a_venue_that_is_away_says_nothing_of_a_rehearsals_key() -> None:
+    """M6.4: no refusal, so the daemon starts and enters nothing there."""
+    async with scene(live=False) as spot:
+        spot.server.faults.set(
+            Fault(kind=Kind.ANSWER, path="/api/v3/account", status=503, body="", times=ALWAYS)
+        )
+        with pytest.raises(VenueUnavailableError):
+            await spot.venue.vet_key()
 
 
 @pytest.mark.parametrize(("seconds", "way"), [(-2, "behind"), (2, "ahead of"), (0.5, None)])

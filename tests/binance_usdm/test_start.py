@@ -92,6 +92,17 @@ async def test_a_key_that_the_wallet_does_not_know_is_refused(
             await usdm.venue.vet_key()
 
 
+async def test_a_wrong_secret_is_refused_where_there_is_no_wallet() -> None:
+    """M8.3: by the call that asks for the modes, which is signed."""
+    async with scene() as usdm:
+        other = KEY.secret[::-1]
+        usdm.simulator.keys.add(
+            ApiKey(KEY.name, KEY.account, secret=other, restrictions=dict(FUTURES))
+        )
+        with pytest.raises(OrderRejectedError, match=r"^auth: .*\(-1022\)$"):
+            await usdm.venue.vet_key()
+
+
 async def test_a_key_without_futures_opens_nothing() -> None:
     """-2015: it is told as what it is."""
     async with scene() as usdm:

@@ -97,6 +97,11 @@ def test_live_keys_and_paper_addresses_do_not_go_together(
     assert any(each.startswith(f"venues.alpaca.{key}: ") and words in each for each in found), found
 
 
+def test_updates_of_a_paper_account_are_not_those_of_a_simulator(directory: Path) -> None:
+    (problem,) = problems(directory, FILE.replace('ws_url = "ws://127.0.0.1:8000/stream"\n', ""))
+    assert problem.startswith("venues.alpaca.ws_url: required beside a base_url")
+
+
 def test_addresses_that_are_left_out_are_of_the_paper_account(directory: Path) -> None:
     """M6.1: prices are the same for both; a simulator's are its own."""
     venue = loaded(directory).venues["alpaca"]

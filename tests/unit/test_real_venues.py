@@ -31,6 +31,7 @@ venue = "spot"
 """
 URL, SOCKET = 'base_url = "http://127.0.0.1:8000"\n', 'ws_url = "ws://127.0.0.1:8000/ws-api/v3"\n'
 LIVE = 'live = true\nbase_url = "https://api.binance.com"\nws_url = "wss://ws-api.binance.com/x"\n'
+DEMO, TESTNET = "demo-api.binance.com", "testnet.binance.vision"
 SIMULATED = "venues.spot: a simulated clock trades on paper or on loopback only"
 
 
@@ -113,6 +114,35 @@ def test_live_keys_and_test_addresses_do_not_go_together(
     assert any(each.startswith(f"venues.spot.{key}: ") and words in each for each in found), found
 
 
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (f'base_url = "http://{DEMO}"\n', "base_url: http is for this machine alone; write https"),
+        (
+            'base_url = "http://192.168.1.9:1"\nws_url = "ws://127.0.0.1:1/x"\n',
+            "base_url: http is for this machine alone",
+        ),
+        (URL + 'ws_url = "ws://proxy.example/x"\n', "ws_url: ws is for this machine alone"),
+    ],
+)
+def test_nothing_leaves_this_machine_unencrypted(directory: Path, lines: str, problem: str) -> None:
+    """S12: nor does the key of a rehearsal."""
+    found = problems(directory, REHEARSAL.replace(URL + SOCKET, lines))
+    assert [each.startswith(f"venues.spot.{problem}") for each in found] == [True]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "proxy.example"])
+def test_a_live_key_on_an_address_that_is_not_the_vendors_is_told_both(
+    directory: Path, host: str
+) -> None:
+    """S12: https alone would not mend it."""
+    lines = f'live = true\nbase_url = "http://{host}"\nws_url = "ws://{host}/x"\n'
+    base, stream = problems(directory, REHEARSAL.replace(URL + SOCKET, lines))
+    for told, scheme in ((base, "https"), (stream, "wss")):
+        assert f"live = true, but {host} is no live address of the venue" in told
+        assert f"a live key is sent by {scheme} only" in told
+
+
 def test_addresses_that_are_left_out_are_the_demos_or_the_live_ones(directory: Path) -> None:
     """S13: a rehearsal belongs to the demo, which has the live filters and limits."""
     config = loaded(directory)
@@ -120,6 +150,41 @@ def test_addresses_that_are_left_out_are_the_demos_or_the_live_ones(directory: P
     assert addresses_of(bare).base_url == "https://demo-api.binance.com"
     live = bare.model_copy(update={"live": True})
     assert addresses_of(live).ws_url == "wss://ws-api.binance.com:443/ws-api/v3"
+
+
+@pytest.mark.parametrize(
+    ("base", "told_at"),
+    [
+        (f"https://{DEMO}", "wss://demo-ws-api.binance.com/ws-api/v3"),
+        (f"https://{TESTNET}/", "wss://ws-api.testnet.binance.vision/ws-api/v3"),
+        ("https://api1.binance.com", "wss://ws-api.binance.com:443/ws-api/v3"),
+    ],
+)
+def test_a_known_address_takes_its_own_stream(directory: Path, base: str, told_at: str) -> None:
+    """S13: fills of the testnet are not told at the demo."""
+    venue = loaded(directory).venues["spot"]
+    changes = {"base_url": base, "ws_url": None, "live": "api1" in base}
+    assert addresses_of(venue.model_copy(update=changes)).ws_url == told_at
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (URL, "required beside a base_url that is not the vendor's"),
+        (
+            f'base_url = "https://{TESTNET}"\nws_url = "wss://demo-ws-api.binance.com/ws-api/v3"\n',
+            "demo-ws-api.binance.com is of demo, but orders go to testnet.binance.vision, of test",
+        ),
+        (f'ws_url = "wss://ws-api.{TESTNET}/ws-api/v3"\n', f"{TESTNET} is of testnet, but"),
+        (SOCKET, "127.0.0.1 is no address of the vendor, but orders go to demo-api.binance.com"),
+        (URL + 'ws_url = "wss://demo-ws-api.binance.com/ws-api/v3"\n', "127.0.0.1, no address"),
+    ],
+)
+def test_orders_are_told_where_they_are_sent(directory: Path, lines: str, words: str) -> None:
+    """S13: a venue whose stream is another place's would hear of no fill."""
+    (problem,) = problems(directory, REHEARSAL.replace(URL + SOCKET, lines))
+    assert problem.startswith("venues.spot.ws_url: ")
+    assert words in problem
 
 
 def test_an_unrestricted_key_is_allowed_live_alone(directory: Path) -> None:

@@ -69,6 +69,17 @@ def test_addresses_that_are_left_out_are_the_demos_or_the_live_ones(directory: P
     )
 
 
+def test_the_testnet_has_a_stream_of_its_own(directory: Path) -> None:
+    """F15: left out it is that one, and the demo's beside it is refused."""
+    testnet, demo = "https://testnet.binancefuture.com", "wss://demo-fstream.binance.com"
+    venue = load_config(written(directory, TEXT)).venues["usdm"]
+    bare = venue.model_copy(update={"base_url": testnet, "ws_url": None})
+    assert addresses_of(bare).ws_url == "wss://fstream.binancefuture.com"
+    text = TEXT.replace("http://127.0.0.1:8000", testnet).replace("ws://127.0.0.1:8000", demo)
+    with pytest.raises(ConfigError, match=r"demo-fstream.binance.com is of demo, but orders go to"):
+        load(written(directory, text))
+
+
 @pytest.mark.parametrize("live", [False, True])
 def test_the_wiring_builds_it_and_a_live_one_asks_the_wallet(
     directory: Path, *, live: bool

@@ -107,11 +107,30 @@ async def test_a_refused_key_ends_the_start() -> None:
     assert holds.reason(SPOT) == "spot: it may withdraw"
 
 
+async def test_a_clock_that_is_off_is_not_called_a_refused_key() -> None:
+    """M6.1: each reason is a line of its own, by what it is about; so with an account's modes."""
+    clock = "this machine's clock is 5.0 s behind the venue's; have it set by NTP"
+    keys, _ = keys_of(KeyVerdict(refusals=(clock, "the account is in hedge mode")))
+    with capture_logs() as logs:
+        await keys.check()
+    told = [(each["event"], each["reason"]) for each in logs]
+    assert told == [("venue refused", clock), ("venue refused", "the account is in hedge mode")]
+
+
 async def test_rights_that_cannot_be_read_are_a_refusal() -> None:
     """M8.3: an answer that says nothing of the key is no outage."""
     keys, _ = keys_of(OrderRejectedError("auth: Invalid API-key (-2015)"))
     with pytest.raises(ConfigError, match="not told what the API key may do: auth"):
         await keys.refuse_bad_ones()
+
+
+async def test_a_key_that_is_not_taken_is_told_with_what_to_look_at() -> None:
+    """M8.3: the venue's words alone do not say which line of the file is wrong."""
+    keys, _ = keys_of(OrderRejectedError("auth: Signature for this request is not valid. (-1022)"))
+    with pytest.raises(ConfigError, match="api_key and api_secret do not belong together") as told:
+        await keys.refuse_bad_ones()
+    assert "(-1022)" in str(told.value)
+    assert "from this address" in str(told.value)
 
 
 async def test_while_a_venue_is_away_nothing_is_entered_there_and_the_daemon_starts() -> None:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from glob import glob
-from ipaddress import ip_address
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ from tradebotd.config.filter_checks import filter_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.problem_text import NAME_WORDS, not_yet, percent, unknown_name
 from tradebotd.config.real_venue_facts import REAL_VENUES
-from tradebotd.config.real_venues import real_venue_problems
+from tradebotd.config.real_venues import on_loopback, real_venue_problems
 from tradebotd.config.secrets import secret_problems
 from tradebotd.config.sections import NAME_PATTERN, JobSection, SymbolSection
 from tradebotd.config.self_trade_checks import self_trade_problems
@@ -165,16 +164,8 @@ def _venues(config: Config) -> Iterator[str]:
             yield not_yet(f"{path}.kind", venue.kind, BUILT_VENUES)
             if venue.base_url is None:
                 continue  # the kind is the only mistake
-        if config.simulated and venue.kind != "paper" and not _on_loopback(venue.base_url):
+        if config.simulated and venue.kind != "paper" and not on_loopback(venue.base_url):
             yield f"{path}: a simulated clock trades on paper or on loopback only"
-
-
-def _on_loopback(url: str | None) -> bool:
-    try:
-        host = urlsplit(url or "").hostname
-        return host is not None and (host == "localhost" or ip_address(host).is_loopback)
-    except ValueError:  # neither a URL nor an address
-        return False
 
 
 def _symbols(config: Config) -> Iterator[str]:

@@ -4,11 +4,17 @@ They are what the adapters claim; `tests/unit/test_real_venues.py` compares both
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.self_trade import SelfTrade
+
+# Places of a vendor: nothing of one is known at another.
+LIVE: Final = "live"
+DEMO: Final = "demo"
+TESTNET: Final = "testnet"
+PAPER: Final = "paper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +28,9 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealVenue:
-    """*hosts* of the vendor, of which *test_hosts* move no real money.
+    """*hosts* of the vendor, of which those of *test_places*, by name, move no real money.
 
+    *ws_urls*: of test places that are not *rehearsal*, by name.
     *rehearsal*: where a key that is not live belongs. *price_kinds*: those that its quotes tell.
     *charges_in_base*: a buy keeps its fee from what it bought, unless another asset pays it.
     *data_url*: of prices, where they have a host of their own, live and to rehearse.
@@ -34,7 +41,7 @@ class RealVenue:
     live: Addresses
     rehearsal: Addresses
     hosts: tuple[str, ...]
-    test_hosts: tuple[str, ...]
+    test_places: Mapping[str, tuple[str, ...]]
     self_trade: SelfTrade
     price_kinds: frozenset[PriceKind]
     position_types: frozenset[str]
@@ -42,6 +49,27 @@ class RealVenue:
     data_url: str = ""
     tells_key_rights: bool = True
     holds_shares: bool = False
+    ws_urls: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def place_of(self, host: str) -> str | None:
+        """Return the name of the vendor's place that *host* is of; None: it is not the vendor's."""
+        for name, hosts in self.test_places.items():
+            if is_of(host, hosts):
+                return name
+        return LIVE if is_of(host, self.hosts) else None
+
+    def ws_url_of(self, host: str) -> str | None:
+        """Return where orders are told that are sent to *host*; None: it is not the vendor's."""
+        place = self.place_of(host)
+        if place is None:
+            return None
+        usual = self.live if place == LIVE else self.rehearsal
+        return self.ws_urls.get(place, usual.ws_url)
+
+
+def is_of(host: str, domains: tuple[str, ...]) -> bool:
+    """Return whether *host* is one of *domains*, or in one of them."""
+    return any(host == each or host.endswith(f".{each}") for each in domains)
 
 
 REAL_VENUES: Final[Mapping[str, RealVenue]] = {
@@ -52,10 +80,11 @@ REAL_VENUES: Final[Mapping[str, RealVenue]] = {
             "https://demo-api.binance.com", "wss://demo-ws-api.binance.com/ws-api/v3"
         ),
         hosts=("binance.com", "binance.vision"),
-        test_hosts=(
-            *("demo-api.binance.com", "demo-ws-api.binance.com", "demo-stream.binance.com"),
-            "testnet.binance.vision",
-        ),
+        test_places={
+            DEMO: ("demo-api.binance.com", "demo-ws-api.binance.com", "demo-stream.binance.com"),
+            TESTNET: ("testnet.binance.vision",),
+        },
+        ws_urls={TESTNET: "wss://ws-api.testnet.binance.vision/ws-api/v3"},
         self_trade=SelfTrade.EXPIRES_RESTING,
         price_kinds=frozenset({PriceKind.LAST, PriceKind.BID, PriceKind.ASK}),
         position_types=frozenset({"spot"}),
@@ -67,7 +96,7 @@ REAL_VENUES: Final[Mapping[str, RealVenue]] = {
             "https://paper-api.alpaca.markets", "wss://paper-api.alpaca.markets/stream"
         ),
         hosts=("alpaca.markets",),
-        test_hosts=("paper-api.alpaca.markets",),
+        test_places={PAPER: ("paper-api.alpaca.markets",)},
         self_trade=SelfTrade.REJECTS,
         price_kinds=frozenset({PriceKind.LAST}),
         position_types=frozenset({"spot"}),
@@ -82,10 +111,11 @@ REAL_VENUES: Final[Mapping[str, RealVenue]] = {
         ),
         rehearsal=Addresses("https://demo-fapi.binance.com", "wss://demo-fstream.binance.com"),
         hosts=("binance.com", "binancefuture.com"),
-        test_hosts=(
-            *("demo-fapi.binance.com", "demo-fstream.binance.com"),
-            "binancefuture.com",
-        ),
+        test_places={
+            DEMO: ("demo-fapi.binance.com", "demo-fstream.binance.com"),
+            TESTNET: ("binancefuture.com",),
+        },
+        ws_urls={TESTNET: "wss://fstream.binancefuture.com"},
         self_trade=SelfTrade.EXPIRES_RESTING,
         price_kinds=frozenset(PriceKind),
         position_types=frozenset({"futures"}),

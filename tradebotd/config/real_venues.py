@@ -5,11 +5,12 @@ What `check` knows of them by itself stands in `real_venue_facts`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from tradebotd.config.model import Config
-from tradebotd.config.real_venue_facts import REAL_VENUES, Addresses
+from tradebotd.config.real_venue_facts import LIVE, REAL_VENUES, Addresses, RealVenue
 from tradebotd.config.sections import VenueSection
 from tradebotd.domain.instrument import ALWAYS_OPEN
 
@@ -33,15 +34,19 @@ class Reached:
 
 
 def addresses_of(venue: VenueSection) -> Reached:
-    """Return the addresses of the file, else the live ones or those to rehearse at."""
+    """Return the addresses of the file, else the live ones or those to rehearse at.
+
+    Orders are told where they are sent: `ws_url` follows `base_url`, and is empty where that is not
+    the vendor's and the file names none.
+    """
     facts, usual = REAL_VENUES[venue.kind], _usual(venue)
     base_url = venue.base_url or usual.base_url
     data_url = venue.data_url or facts.data_url
-    if venue.data_url is None and not _is_of(_host_of(base_url), facts.hosts):
+    if venue.data_url is None and facts.place_of(_host_of(base_url)) is None:
         data_url = base_url  # a simulator or a proxy: no key of it leaves for the vendor
     return Reached(
         base_url=base_url,
-        ws_url=venue.ws_url or usual.ws_url,
+        ws_url=venue.ws_url or facts.ws_url_of(_host_of(base_url)) or "",
         data_url=data_url if facts.data_url else "",
         wallet_url=usual.wallet_url,
     )
@@ -82,14 +87,41 @@ def _one(path: str, venue: VenueSection) -> Iterator[str]:
     reached = addresses_of(venue)
     for key, url, schemes in (
         ("base_url", reached.base_url, ("https", "http")),
-        ("ws_url", reached.ws_url, ("wss", "ws")),
+        *((("ws_url", reached.ws_url, ("wss", "ws")),) if reached.ws_url else ()),
         *((("data_url", reached.data_url, ("https", "http")),) if facts.data_url else ()),
     ):
-        problem = _scheme_problem(url, schemes, live=venue.live)
-        if problem is None:
-            problem = _data_problem(venue, url) if key == "data_url" else url_problem(venue, url)
-        if problem is not None:
-            yield f"{path}.{key}: {problem}"
+        if not _is_url(url, schemes):
+            yield f'{path}.{key}: not a URL; write "{schemes[0]}://host"'
+            continue
+        found = (
+            _data_problem(venue, url) if key == "data_url" else url_problem(venue, url),
+            _plain_problem(url, schemes, live=venue.live),
+        )
+        if any(found):
+            yield f"{path}.{key}: {'; '.join(each for each in found if each)}"
+    problem = _place_problem(facts, reached)
+    if problem is not None:
+        yield f"{path}.ws_url: {problem}"
+
+
+def _place_problem(facts: RealVenue, reached: Reached) -> str | None:
+    """S13, F15: return why orders sent to one address would not be told at the other."""
+    sent_to, told_by = _host_of(reached.base_url), _host_of(reached.ws_url)
+    if not sent_to:
+        return None
+    if not reached.ws_url:
+        return "required beside a base_url that is not the vendor's"
+    sent, told = facts.place_of(sent_to), facts.place_of(told_by)
+    if not told_by or sent == told:
+        return None
+    return (
+        f"{told_by} is {_named(told)}, but orders go to {sent_to}, {_named(sent)}: both are of one"
+        " place, or fills are not told"
+    )
+
+
+def _named(place: str | None) -> str:
+    return "no address of the vendor" if place is None else f"of {place}"
 
 
 def _of_other_kinds(path: str, venue: VenueSection) -> Iterator[str]:
@@ -133,18 +165,30 @@ def _one_stream_an_account(config: Config) -> Iterator[str]:
         seen.setdefault(key, name)
 
 
-def _scheme_problem(url: str, schemes: tuple[str, str], *, live: bool) -> str | None:
-    secure, plain = schemes
+def _is_url(url: str, schemes: tuple[str, str]) -> bool:
     try:
-        parts = urlsplit(url)
-        given, host = parts.scheme, parts.hostname
+        return urlsplit(url).scheme in schemes and bool(_host_of(url))
     except ValueError:
-        given, host = "", None
-    if not host or given not in schemes:
-        return f'not a URL; write "{secure}://host"'
-    if given == plain and live:
+        return False
+
+
+def _plain_problem(url: str, schemes: tuple[str, str], *, live: bool) -> str | None:
+    """Return why *url* must not go unencrypted: on their way others read keys and change prices."""
+    secure, plain = schemes
+    if urlsplit(url).scheme != plain:
+        return None
+    if live:
         return f"a live key is sent by {secure} only"
-    return None
+    return None if on_loopback(url) else f"{plain} is for this machine alone; write {secure}://"
+
+
+def on_loopback(url: str | None) -> bool:
+    """Return whether *url* is of this machine, and never leaves it."""
+    try:
+        host = urlsplit(url or "").hostname
+        return host is not None and (host == "localhost" or ip_address(host).is_loopback)
+    except ValueError:  # neither a URL nor an address
+        return False
 
 
 def url_problem(venue: VenueSection, url: str) -> str | None:
@@ -153,10 +197,10 @@ def url_problem(venue: VenueSection, url: str) -> str | None:
     A host that is not the vendor's (a simulator, a proxy) is not live.
     """
     facts, host = REAL_VENUES[venue.kind], _host_of(url)
-    is_test, is_vendors = _is_of(host, facts.test_hosts), _is_of(host, facts.hosts)
-    if venue.live and (is_test or not is_vendors):
+    is_live = facts.place_of(host) == LIVE
+    if venue.live and not is_live:
         return f"live = true, but {host} is no live address of the venue"
-    if not venue.live and is_vendors and not is_test:
+    if not venue.live and is_live:
         return f"{host} is live, with real money: say live = true, or take a test address"
     return None
 
@@ -171,10 +215,6 @@ def _host_of(url: str) -> str:
 def _data_problem(venue: VenueSection, url: str) -> str | None:
     """Return why a live key must not be shown there. Prices are the same, live and to rehearse."""
     host = _host_of(url)
-    if venue.live and not _is_of(host, REAL_VENUES[venue.kind].hosts):
+    if venue.live and REAL_VENUES[venue.kind].place_of(host) is None:
         return f"live = true, but {host} is no address of the venue"
     return None
-
-
-def _is_of(host: str, domains: tuple[str, ...]) -> bool:
-    return any(host == each or host.endswith(f".{each}") for each in domains)

@@ -169,3 +169,15 @@ def test_the_library_of_keys_is_imported_for_a_key_in_pem_alone(tmp_path: Path) 
         [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=50
     )
     assert ended.stdout.split() == ["False", "True"]
+
+
+def test_a_key_in_pem_without_its_library_is_a_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """N40: a package that was left out, and not a key that is wrong; HMAC needs none."""
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    with pytest.raises(ConfigError, match="needs the package cryptography") as refused:
+        signer_of(PEM, "venues.spot.api_secret")
+    assert refused.value.problems[0].startswith("venues.spot.api_secret: ")
+    assert PEM.splitlines()[1] not in str(refused.value)
+    assert signer_of(SECRET, "venues.spot.api_secret").kind == "HMAC"

@@ -11,7 +11,12 @@ from typing import Final
 import anyio
 import structlog
 
-from tradebotd.domain.errors import ConfigError, VenueError, VenueUnavailableError
+from tradebotd.domain.errors import (
+    ConfigError,
+    OrderRejectedError,
+    VenueError,
+    VenueUnavailableError,
+)
 from tradebotd.domain.ids import VenueName
 from tradebotd.ports.venue import KeyVerdict, Venue, VetsItsKey
 from tradebotd.trading.venue_state.venue_holds import VenueHolds
@@ -20,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 KEY: Final = "key"
 ASK_SECONDS: Final = 15.0
+# How adapters begin their words for a key, a signature or a right that the venue does not take.
+NOT_TAKEN: Final = "auth: "
 
 
 class VenueKeys:
@@ -55,14 +62,26 @@ class VenueKeys:
             log.warning("key not vetted", venue=name, error=str(error) or "timed out")
             return
         except VenueError as error:
-            verdict = KeyVerdict(refusals=(f"it is not told what the API key may do: {error}",))
+            verdict = KeyVerdict(refusals=(_refusal_of(error),))
         for warning in verdict.warnings:
             log.warning("key doubtful", venue=name, reason=warning)
         if verdict.refusals:
             self._refused[name] = verdict.refusals
-            log.error("key refused", venue=name, reasons=verdict.refusals)
+            for reason in verdict.refusals:  # of the key, the clock, or the account and its modes
+                log.error("venue refused", venue=name, reason=reason)
             self._holds.hold(name, KEY, f"{name}: {verdict.refusals[0]}")
             return
         self._refused.pop(name, None)
         self._unvetted.pop(name, None)
         self._holds.release(name, KEY)
+
+
+def _refusal_of(error: VenueError) -> str:
+    """Return the venue's words, and what to look at where it does not take the key."""
+    told = f"it is not told what the API key may do: {error}"
+    if isinstance(error, OrderRejectedError) and error.reason.startswith(NOT_TAKEN):
+        return (
+            f"{told}: api_key and api_secret do not belong together, or the key is of another"
+            " place (demo, testnet, live), or it is not allowed from this address or to do this"
+        )
+    return told

@@ -63,9 +63,15 @@ def signer_of(secret: str, path: str) -> Signer:
     """
     if not is_private_key(secret):
         return HmacSigner(secret)
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
+        from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+            load_pem_private_key,
+        )
+    except ImportError as error:
+        words = "a private key in PEM needs the package cryptography, which cannot be imported"
+        raise ConfigError([f"{path}: {words} ({error})"]) from error
 
     try:
         key = load_pem_private_key(secret.strip().encode(), password=None)

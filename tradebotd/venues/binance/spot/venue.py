@@ -112,10 +112,14 @@ class BinanceSpotVenue:
         self._parts.stream.listen(listener, on_stream)
 
     async def vet_key(self) -> KeyVerdict:
-        """Ask for the time, and live what the key may do: a rehearsal has no wallet to ask."""
+        """Ask for the time, and live what the key may do.
+
+        A rehearsal has no wallet to ask; its account tells whether key and secret are taken.
+        """
         clock = await self._parts.clock_problem(self._max_clock_offset)
         refusals = () if clock is None else (clock,)
         if not self._live:
+            await self._parts.account()
             return KeyVerdict(refusals=refusals)
         rights, open_ = await self._parts.wallet.permissions(), self._allow_unrestricted
         return KeyVerdict(
