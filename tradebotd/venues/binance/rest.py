@@ -52,7 +52,7 @@ class RestInterface:
     """Implements `calls.Interface`.
 
     *asks* and *acts*: two clients, so that no order waits for a connection behind a question.
-    *failed*: beginnings of texts with which a 5xx says that nothing was executed.
+    *failed*: beginnings of texts with which the venue says under 503 that nothing was executed.
     """
 
     def __init__(

@@ -123,6 +123,18 @@ class OrderReader:
         """
         return self._algo(told, told, OF_ALGO, told.text_if_any("actualOrderId"))
 
+    def unread(self, told: Node) -> OrderReport:
+        """Return what is known of a row of which nothing but its ids can be read."""
+        is_algo = told.has("algoId")
+        words = OF_ALGO if is_algo else OF_ORDER
+        number = told.integer(words.id)
+        return OrderReport(
+            client_order_id=client_id(told.text(words.name), number),
+            venue_order_id=algo_id(number) if is_algo else VenueOrderId(str(number)),
+            status=OrderStatus.UNKNOWN,
+            reason="the venue tells it in a form that cannot be read",
+        )
+
     def order_event(self, event: Node) -> OrderReport:
         """Read an ORDER_TRADE_UPDATE; F13: `er` says why an order has expired."""
         told = event.field("o")

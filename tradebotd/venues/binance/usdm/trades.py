@@ -45,6 +45,14 @@ class Trades:
         """
         return await self._pages({"symbol": market, "orderId": str(number)}, 0)
 
+    async def of_order_since(self, market: str, number: int, since: datetime) -> list[Node]:
+        """Return the trades of one order from *since* on: found by windows, however old they are.
+
+        Raises VenueUnavailableError for what is out of reach.
+        """
+        rows = await self._rows_since(market, since)
+        return [each for each in rows if each.integer("orderId") == number]
+
     async def since(self, since: datetime, symbols: Collection[str]) -> Sequence[Fill]:
         told = await side_by_side(
             [partial(self._fills_of, each, since) for each in sorted(symbols)] if symbols else []
