@@ -112,6 +112,7 @@ class Parts:
             venue=settings.venue,
             open_stream=self._open_stream,
             interface=self.interface,
+            limits=self.limits,
             time=self._time,
             reader=reader,
             names=names,
