@@ -252,7 +252,14 @@ class RestInterface:
         return refusal
 
     def _source(self, call: Call, answer: Answer) -> Source:
-        return Source(self._venue, call.path, answer.status, answer.body, self._secrets)
+        return Source(
+            self._venue,
+            call.path,
+            answer.status,
+            answer.body,
+            self._secrets,
+            hidden=call.secret,
+        )
 
     def _signing(
         self,

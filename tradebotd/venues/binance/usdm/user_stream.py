@@ -29,7 +29,7 @@ from tradebotd.venues.binance.payload import Node, Source, read
 from tradebotd.venues.binance.rest import RestInterface
 from tradebotd.venues.binance.server_time import ServerTime
 from tradebotd.venues.binance.stream_messages import announces_shutdown
-from tradebotd.venues.binance.usdm.events import is_news_of, key_has_expired, told_of
+from tradebotd.venues.binance.usdm.events import is_news_of, key_has_expired, misnamed, told_of
 from tradebotd.venues.binance.usdm.expectations import Expectations
 from tradebotd.venues.binance.usdm.listen_key import ListenKey
 from tradebotd.venues.binance.usdm.order_names import OrderNames
@@ -253,11 +253,14 @@ class UserStream:
             if told is not None and told.identity not in self._told:
                 report = told.report
                 self._expectations.heard(report.client_order_id)
+                wrong = misnamed(told, self._names)
                 is_news = is_news_of(told, self._names)
                 self._names.learn(told.symbol, report)
                 if is_news:
                     await self._tell(report)
                 self._remember(told.identity)
+                if wrong is not None:  # its fills are asked for, and have the right name then
+                    raise StreamEndedError(f"{wrong} was told, which is {report.client_order_id}")
             at = event.instant("E")
             self._heard_at = at if self._heard_at is None else max(self._heard_at, at)
 
