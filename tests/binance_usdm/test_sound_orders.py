@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import anyio
 import pytest
+import structlog.testing
 
 from tests.binance_usdm.scene import BTC, ETH, closing, named, order, scene
 from tests.simulators.shared.faults import ALWAYS, Executed, Fault, Kind
@@ -12,6 +13,7 @@ from tradebotd.domain.errors import OutcomeUnknownError, VenueUnavailableError
 from tradebotd.domain.order import OrderStatus
 from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.side import Side
+from tradebotd.venues.binance.usdm import trades
 
 BUY, SELL, LIMIT, STOP = Side.BUY, Side.SELL, OrderType.LIMIT, OrderType.STOP_MARKET
 SYMBOL = BTC.symbol
@@ -54,9 +56,7 @@ async def test_the_venues_own_words_prove_nothing_under_another_status(status: i
     async with scene() as usdm:
         await usdm.venue.account()
         body = {"code": -1001, "msg": SURE[1]}
-        usdm.server.faults.set(
-            Fault(kind=Kind.ANSWER, operation="place", status=status, body=body)
-        )
+        usdm.server.faults.set(Fault(kind=Kind.ANSWER, operation="place", status=status, body=body))
         with pytest.raises(OutcomeUnknownError):
             await usdm.send("tb1", order(BUY, "0.1"))
 
@@ -142,3 +142,44 @@ async def test_a_cancel_of_a_stop_counts_where_its_answer_is_of_that_stop(
         )
         with pytest.raises(OutcomeUnknownError):
             await usdm.venue.cancel(SYMBOL, named("tb1"))
+
+
+async def test_a_stop_that_became_an_order_is_known_by_its_own_id_after_a_restart() -> None:
+    """R4: the list of open orders has what it became, with another id."""
+    async with scene() as usdm:
+        await usdm.send("tb1", order(BUY, "0.1"))
+        waits = closing(SELL, "0.1", OrderType.STOP_LIMIT, "59000", limit_price=Decimal("58950"))
+        placed = await usdm.send("tb2", waits)
+        usdm.price("58900")
+        usdm.parts.lookups._names.__init__()  # type: ignore[misc]
+        (told,) = await usdm.venue.open_orders([SYMBOL])
+        assert (told.client_order_id, told.venue_order_id) == ("tb2", placed.venue_order_id)
+        assert len(told.other_ids) == 1
+
+
+async def test_fills_of_more_orders_than_a_page_has_are_told_with_their_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """M5.9: without its name a fill is nobody's, and no forced one is told as that."""
+    monkeypatch.setattr(trades, "PAGE", 2)
+    names = [f"tb{number}" for number in range(5)]
+    async with scene() as usdm:
+        for name in names:
+            await usdm.send(name, order(BUY, "0.01"))
+        usdm.parts.lookups._names.__init__()  # type: ignore[misc]
+        fills = await usdm.venue.fills_since(usdm.clock.now(), [SYMBOL])
+        assert [each.client_order_id for each in fills] == names
+        usdm.parts.lookups._names.__init__()  # type: ignore[misc]
+        monkeypatch.setattr(trades, "MOST_ASKED", 2, raising=False)
+        with pytest.raises(VenueUnavailableError, match="no name"):
+            await usdm.venue.fills_since(usdm.clock.now(), [SYMBOL])
+
+
+async def test_what_is_too_old_to_be_told_is_an_error_in_the_log() -> None:
+    """F3: three months of incomes are told; what was before is left out, and not silently."""
+    async with scene() as usdm:
+        with structlog.testing.capture_logs() as logs:
+            await usdm.venue.funding_since(usdm.clock.now() - timedelta(days=100))
+        assert {each["event"] for each in logs if each["log_level"] == "error"} == {
+            "incomes out of reach"
+        }

@@ -17,6 +17,7 @@ from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.side import Side
 from tradebotd.venues.binance.markets import Markets
 from tradebotd.venues.binance.payload import MalformedAnswerError, Node, Source
+from tradebotd.venues.binance.usdm.listen_key import ListenKey
 from tradebotd.venues.binance.usdm.order_names import OrderNames
 from tradebotd.venues.binance.usdm.orders import OrderReader
 
@@ -85,6 +86,7 @@ async def test_what_a_stop_became_is_renamed_where_its_stop_is_told_later() -> N
                       and e["o"]["X"] == "FILLED")  # fmt: skip
         renamed = {**filled, "o": {**filled["o"], "c": "x-generated"}}
         usdm.server.faults.clear()
+        await usdm.server.settle()
         usdm.parts.lookups._names.__init__()  # type: ignore[misc]
         usdm.heard.clear()
         key = usdm.simulator.listen_keys.key_of("one")
@@ -121,3 +123,15 @@ async def test_no_log_shows_a_listen_key(kind: Kind, method: str) -> None:
         assert key is not None
         assert any("error" in each or "reason" in each for each in logs)
         assert key[:12] not in str(logs)
+
+
+async def test_no_log_shows_an_answer_that_has_a_key_in_it() -> None:
+    """N8: whatever shape it has, of which no name tells that it is a secret."""
+    async with scene() as usdm:
+        body = ["0123456789abcdef"]
+        usdm.server.faults.set(
+            Fault(kind=Kind.WRONG_BODY, method="POST", path="/fapi/v1/listenKey", body=body)
+        )
+        with pytest.raises(MalformedAnswerError) as raised:
+            await ListenKey.start(usdm.parts.interface, usdm.parts._host)
+        assert body[0] not in str(raised.value)

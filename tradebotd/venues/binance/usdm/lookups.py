@@ -223,12 +223,25 @@ class Lookups:
                 for call in (paths.OPEN_ORDERS, paths.OPEN_ALGOS)
             ]
         )
-        reports = [
-            (each.text("symbol"), self._learned(each))
-            for told in await side_by_side(asks)
-            for each in told.items()
-        ]
-        return _each_once(reports)
+        rows = [each for told in await side_by_side(asks) for each in told.items()]
+        rows.sort(key=lambda each: not each.has("algoId"))  # what a stop became is known by it
+        await self._learn_stops(rows)
+        return _each_once((each.text("symbol"), self._learned(each)) for each in rows)
+
+    async def _learn_stops(self, rows: Iterable[Node]) -> None:
+        """Learn of which stops those orders are that were one: the list of algo orders is over them."""
+        told = {each.text("clientAlgoId") for each in rows if each.has("clientAlgoId")}
+        for each in rows:
+            kind, name = each.text_if_any("origType"), each.text_if_any("clientOrderId")
+            symbol = self._markets.symbol(each.text("symbol"))
+            if kind not in CONDITIONAL_WORDS or name is None or name in told:
+                continue
+            number = VenueOrderId(str(each.integer("orderId")))
+            known = self._names.name(symbol, number) or ClientOrderId(name)
+            if self._names.algo(symbol, known) is None:
+                stop = await self._told(paths.QUERY_ALGO, {"clientAlgoId": name})
+                if stop is not None and stop.text("symbol") == each.text("symbol"):
+                    self._names.learn(symbol, self._reader.algo(stop))
 
     def _learned(self, told: Node) -> OrderReport:
         """Return what rests; one that cannot be read hides no other: its state is unknown."""
