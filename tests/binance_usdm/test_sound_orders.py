@@ -80,9 +80,9 @@ async def test_a_stop_that_lives_is_not_expired_by_a_false_no() -> None:
     """F2: what a stop became may rest for longer than three days, without a trade."""
     async with scene() as usdm:
         await usdm.send("tb1", order(BUY, "0.1"))
-        waits = closing(SELL, "0.1", OrderType.STOP_LIMIT, "59000", limit_price=Decimal("58950"))
+        waits = closing(SELL, "0.1", OrderType.STOP_LIMIT, "59000", limit_price=Decimal(58950))
         await usdm.send("tb2", waits)
-        usdm.market.set_price("BTCUSDT", Decimal("58900"))
+        usdm.market.set_price("BTCUSDT", Decimal(58900))
         (algo,) = usdm.account.book.algos.values()
         assert algo.status == "TRIGGERED"
         usdm.clock.advance(timedelta(days=4))
@@ -148,7 +148,7 @@ async def test_a_stop_that_became_an_order_is_known_by_its_own_id_after_a_restar
     """R4: the list of open orders has what it became, with another id."""
     async with scene() as usdm:
         await usdm.send("tb1", order(BUY, "0.1"))
-        waits = closing(SELL, "0.1", OrderType.STOP_LIMIT, "59000", limit_price=Decimal("58950"))
+        waits = closing(SELL, "0.1", OrderType.STOP_LIMIT, "59000", limit_price=Decimal(58950))
         placed = await usdm.send("tb2", waits)
         usdm.price("58900")
         usdm.parts.lookups._names.__init__()  # type: ignore[misc]

@@ -229,7 +229,7 @@ class Lookups:
         return _each_once((each.text("symbol"), self._learned(each)) for each in rows)
 
     async def _learn_stops(self, rows: Iterable[Node]) -> None:
-        """Learn of which stops those orders are that were one: the list of algo orders is over them."""
+        """Learn of which stops those orders are that were one, where no list has the stop."""
         told = {each.text("clientAlgoId") for each in rows if each.has("clientAlgoId")}
         for each in rows:
             kind, name = each.text_if_any("origType"), each.text_if_any("clientOrderId")
