@@ -55,7 +55,7 @@ def test_a_fee_without_its_asset_is_not_guessed() -> None:
     with pytest.raises(MalformedAnswerError, match="no asset"):
         READER.order_event(event(N=None))
     (fill,) = READER.order_event(event(N=None, n=None)).fills
-    assert (fill.fee, fill.fee_asset) == (0, "USDT")
+    assert (fill.fee, fill.fee_asset) == (Decimal(0), "USDT")
 
 
 async def test_an_open_order_that_cannot_be_read_hides_no_other() -> None:
@@ -70,7 +70,7 @@ async def test_an_open_order_that_cannot_be_read_hides_no_other() -> None:
                 body=[strange, {**samples.ORDER, "orderId": 78, "clientOrderId": "tb1"}],
             )
         )
-        told = {each.client_order_id: each for each in await usdm.venue.open_orders([BTC.symbol])}
+        told = {str(each.client_order_id): each for each in await usdm.venue.open_orders([BTC.symbol])}
         assert set(told) == {"web_1", "tb1"}
         assert (told["web_1"].venue_order_id, told["web_1"].status) == ("77", OrderStatus.UNKNOWN)
 
