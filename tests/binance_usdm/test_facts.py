@@ -19,6 +19,7 @@ from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.self_trade import SELF_TRADE
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import SymbolSetup
+from tradebotd.venues.binance.calls import AT_ONCE
 from tradebotd.venues.binance.payload import Node, Source
 from tradebotd.venues.binance.signing import HmacSigner, signed_query
 from tradebotd.venues.binance.usdm import paths
@@ -283,3 +284,21 @@ async def test_an_order_is_sent_once() -> None:
         found = (await usdm.venue.find_order(SYMBOL, named("tb1"))).report
         assert found is not None
         assert found.status is OrderStatus.FILLED
+
+
+async def test_commissions_of_many_symbols_are_asked_for_in_portions() -> None:
+    """Each weighs 20 of 2,400 a minute: a part is left to others, and what was told is kept."""
+    many = [symbol(f"X{number}/USDT", f"X{number}USDT") for number in range(100)]
+    async with scene(symbols=many) as usdm:
+        for each in many:
+            market = each.names[VENUE]
+            usdm.simulator.venue.instruments[market] = usdm.simulator.venue.instruments["BTCUSDT"]
+        with pytest.raises(VenueUnavailableError, match="too much"):
+            await usdm.venue.commissions(many)
+        asked = usdm.requests("/fapi/v1/commissionRate")
+        assert 60 <= asked <= 72
+        assert usdm.parts.limits.gate.standing is None
+        usdm.clock.advance(timedelta(minutes=2))
+        assert len(await usdm.venue.commissions(many)) == 100
+        again = usdm.requests("/fapi/v1/commissionRate") - 100
+        assert again < AT_ONCE  # those that were on their way when the first portion ended

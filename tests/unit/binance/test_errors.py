@@ -1,5 +1,6 @@
 """Meaning of each refusal: every code that the vendor documents, and those that nobody knows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from tradebotd.domain.errors import (
     VenueUnavailableError,
 )
 from tradebotd.domain.filters import FilterName
-from tradebotd.domain.ids import ClientOrderId
+from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.venues.binance.errors import (
     CODES,
     Meaning,
@@ -20,6 +21,7 @@ from tradebotd.venues.binance.errors import (
     meaning_of,
     reason_of,
 )
+from tradebotd.venues.binance.payload import Source, read
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ORDER = ClientOrderId("tb1")
@@ -99,9 +101,15 @@ def test_an_order_that_was_answered_with_5xx_is_unknown(status: int, code: int |
 def test_a_text_may_prove_that_nothing_was_executed() -> None:
     """USDT-M: of its kinds of 503 some say that the request has failed."""
     failed = ("Service Unavailable.",)
-    sure, unsure = refusal(None, "Service Unavailable.", 503), refusal(None, "Unknown error", 503)
+    told = read(Source(VenueName("usdm"), "/fapi/v1/order", 503, b"{}"))
+    sure = replace(refusal(None, "Service Unavailable.", 503), told=told)
+    unsure = replace(refusal(None, "Unknown error", 503), told=told)
     assert meaning_of(sure, acts=True, failed=failed) is Meaning.UNAVAILABLE
     assert meaning_of(unsure, acts=True, failed=failed) is Meaning.UNKNOWN
+    for other in (replace(sure, told=None), replace(sure, status=502), replace(sure, status=504)):
+        assert meaning_of(other, acts=True, failed=failed) is Meaning.UNKNOWN
+    throttled = replace(sure, words="busy", code=-1008)
+    assert meaning_of(throttled, acts=True, failed=failed) is Meaning.UNAVAILABLE
 
 
 @pytest.mark.parametrize("status", [200, 201, 302])

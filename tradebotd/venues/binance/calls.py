@@ -34,6 +34,7 @@ class Call:
     one; the limiter holds the documented weight ready, and the headers of the answer correct it.
 
     `keyed`: it carries the key and no signature. `tells_weight`: its headers may be believed (F16).
+    `secret`: its answer has a secret in it, and no error shows any of it.
     """
 
     method: Method
@@ -44,6 +45,7 @@ class Call:
     acts: bool = False  # it sends or cancels an order
     keyed: bool = False
     tells_weight: bool = True
+    secret: bool = False
 
 
 class Interface(Protocol):

@@ -2,7 +2,7 @@
 
 An unknown code falls on the careful side: an order that was answered with it is unknown, and
 reconciliation asks what became of it. So does every answer of 5xx to an order ("could have been a
-success"), whatever it says.
+success"), whatever it says, but for the few words of USDT-M that are documented as a failure.
 """
 
 import re
@@ -73,6 +73,8 @@ CODES: Final[Mapping[int, Meaning]] = MappingProxyType(
 _BANNED_UNTIL: Final = re.compile(r"banned until (\d{13})\b")
 _WAF = 403
 _TOO_MANY, _BANNED = 429, 418
+_NOT_AVAILABLE = 503
+_THROTTLED = -1008  # it spares what reduces a position, so one that is told so was not taken
 _LONGEST_WAIT: Final = timedelta(days=4)  # bans last for three days at most
 
 # By what the engine says (-1013, -2010, -2011), in the words that people and cases know.
@@ -157,11 +159,11 @@ class Refusal:
 def meaning_of(refusal: Refusal, *, acts: bool, failed: Collection[str] = ()) -> Meaning:
     """Return what *refusal* means; *acts*: it answers an order, or a cancel.
 
-    *failed*: beginnings of texts with which an answer of 5xx says that nothing was executed
+    *failed*: beginnings of texts with which the venue says under 503 that nothing was executed
     (USDT-M has some, spot has none).
     """
     if refusal.status >= 500:
-        is_sure = any(refusal.words.startswith(each) for each in failed)
+        is_sure = _has_failed(refusal, failed)
         return Meaning.UNKNOWN if acts and not is_sure else Meaning.UNAVAILABLE
     found = None if refusal.code is None else CODES.get(refusal.code)
     if refusal.status in {_TOO_MANY, _BANNED} and found is not Meaning.TOO_MANY_ORDERS:
@@ -171,6 +173,20 @@ def meaning_of(refusal: Refusal, *, acts: bool, failed: Collection[str] = ()) ->
     if found is None or refusal.status < 400:
         return Meaning.UNKNOWN  # a code of tomorrow, or an error that calls itself a success
     return found
+
+
+def _has_failed(refusal: Refusal, failed: Collection[str]) -> bool:
+    """Return whether an answer of 5xx proves that nothing was executed.
+
+    Servers in between use the same words, in pages of their own: so the words must be those of the
+    venue's JSON, under the status that they are documented for; or it is the code of its throttle.
+    """
+    if not failed or refusal.told is None:
+        return False
+    if refusal.code == _THROTTLED:
+        return True
+    is_documented = refusal.status == _NOT_AVAILABLE
+    return is_documented and any(refusal.words.startswith(each) for each in failed)
 
 
 def error_of(

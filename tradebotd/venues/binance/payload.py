@@ -37,19 +37,22 @@ class MalformedAnswerError(VenueError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Origin of an answer, and *secrets* that its excerpt must not show."""
+    """Origin of an answer, and *secrets* that its excerpt must not show; *hidden*: it has none."""
 
     venue: VenueName
     path: str
     status: int
     body: bytes
     secrets: tuple[str, ...] = ()
+    hidden: bool = False
 
     def malformed(self, why: str) -> MalformedAnswerError:
         return MalformedAnswerError(self.venue, self.path, self.status, why, self.excerpt())
 
     def excerpt(self) -> str:
         """Return the first 200 characters on one line, without secrets."""
+        if self.hidden:
+            return f"({len(self.body)} bytes, not shown)"
         return Redactor(self.secrets).beginning(self.body, SHOWN) or "(empty)"
 
 

@@ -52,7 +52,7 @@ class RestInterface:
     """Implements `calls.Interface`.
 
     *asks* and *acts*: two clients, so that no order waits for a connection behind a question.
-    *failed*: beginnings of texts with which a 5xx says that nothing was executed.
+    *failed*: beginnings of texts with which the venue says under 503 that nothing was executed.
     """
 
     def __init__(
@@ -252,7 +252,14 @@ class RestInterface:
         return refusal
 
     def _source(self, call: Call, answer: Answer) -> Source:
-        return Source(self._venue, call.path, answer.status, answer.body, self._secrets)
+        return Source(
+            self._venue,
+            call.path,
+            answer.status,
+            answer.body,
+            self._secrets,
+            hidden=call.secret,
+        )
 
     def _signing(
         self,

@@ -17,6 +17,7 @@ from tradebotd.net.rate_limit import Priority
 from tradebotd.ports.clock import HostClock
 
 ASKED_AGAIN: Final = 600.0  # seconds: crystals drift apart by some milliseconds in that time
+SLOW: Final = 1.0  # seconds there and back: timestamps half of it ahead are near to being refused
 AFTER_FAILURE: Final = 30.0  # seconds that a time which is merely old is used on
 
 
@@ -27,6 +28,7 @@ class ServerTime:
         self._host = host
         self._time: datetime | None = None
         self._at = 0.0  # monotonic seconds of that time
+        self._way = 0.0  # seconds there and back of the answer that told it
         self._doubted = False
         self._failed_at: float | None = None
 
@@ -46,10 +48,15 @@ class ServerTime:
     def learn(self, time: datetime, sent: float, answered: float) -> None:
         """Take *time*, told between two readings of the monotonic clock, for that of their middle.
 
-        The error is at most half of the way there and back.
+        The error is at most half of the way there and back: a slow answer moves no clock that a
+        quicker one has set, unless the venue has refused what was made of it.
         """
+        way = answered - sent
+        if not self.is_unsure and way > max(SLOW, self._way):
+            self.not_told()
+            return
         self._time, self._at, self._doubted = time, (sent + answered) / 2, False
-        self._failed_at = None
+        self._way, self._failed_at = way, None
 
     def not_told(self) -> None:
         """The venue was asked, and has not told."""

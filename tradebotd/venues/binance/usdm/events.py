@@ -62,15 +62,26 @@ def is_news_of(told: Told, names: OrderNames) -> bool:
     """Return whether the report is to be passed on.
 
     What an algo order says of the order that it has become is left out where that one has spoken
-    for itself: it knows what was traded, and how it ended.
+    for itself: it knows what was traded, and how it ended. Not so where that one was told under
+    another client id.
     """
     report = told.report
     if not told.is_algo or not report.other_ids:
         return True
     became = report.other_ids[0]
+    if misnamed(told, names) is not None:
+        return True
     if report.status is OrderStatus.UNKNOWN:  # FINISHED
         return not names.has_ended(told.symbol, became)
     return names.name(told.symbol, became) is None
+
+
+def misnamed(told: Told, names: OrderNames) -> str | None:
+    """Return how an order was told before it was known which stop it is of; None: not, or right."""
+    if not told.is_algo or not told.report.other_ids:
+        return None
+    known = names.name(told.symbol, told.report.other_ids[0])
+    return None if known == told.report.client_order_id else known
 
 
 def key_has_expired(event: Node) -> bool:

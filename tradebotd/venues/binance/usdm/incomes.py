@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+import structlog
+
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.funding import FundingPayment
 from tradebotd.domain.ids import VenueName
@@ -14,6 +16,8 @@ from tradebotd.venues.binance.markets import Markets
 from tradebotd.venues.binance.payload import Node, to_ms
 from tradebotd.venues.binance.server_time import ServerTime
 from tradebotd.venues.binance.usdm import paths
+
+log = structlog.get_logger(__name__)
 
 PAGE: Final = 1000
 MOST_PAGES: Final = 100
@@ -46,6 +50,8 @@ class Incomes:
         F3: there is no parameter for pages; ids are unique within a type.
         """
         now = self._time.now()
+        if since < now - REACH:
+            log.error("incomes out of reach", venue=self._venue, kind=kind, since=since.isoformat())
         start, end = to_ms(max(since, now - REACH)), to_ms(now + A_MINUTE)
         found: dict[int, Node] = {}
         for _ in range(MOST_PAGES):

@@ -11,6 +11,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+import structlog
+
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.ids import ClientOrderId, VenueOrderId
@@ -18,15 +20,19 @@ from tradebotd.domain.order import OrderReport, OrderStatus
 from tradebotd.ports.venue import OrderLookup, status_of
 from tradebotd.venues.binance.calls import Call, Interface, side_by_side
 from tradebotd.venues.binance.markets import Markets
-from tradebotd.venues.binance.payload import Node
+from tradebotd.venues.binance.payload import MalformedAnswerError, Node, to_ms
 from tradebotd.venues.binance.server_time import ServerTime
 from tradebotd.venues.binance.usdm import paths
 from tradebotd.venues.binance.usdm.order_names import FAILED, OrderNames
 from tradebotd.venues.binance.usdm.orders import CONDITIONAL_WORDS, OrderReader, became_of
 from tradebotd.venues.binance.usdm.trades import PAGE, Trades
 
+log = structlog.get_logger(__name__)
+
 NO_SUCH_ORDER: Final = -2013
 FORGOTTEN: Final = timedelta(days=3)
+BEFORE: Final = timedelta(minutes=1)  # that a stop's order may have traded: before its trigger
+ALGO_ENDED: Final = frozenset({"FINISHED", "CANCELED", "EXPIRED", "REJECTED"})
 MOST_STRANGERS: Final = 10  # orders of recent trades that are looked at for our id
 MANY_SYMBOLS: Final = paths.ALL_OPEN_ORDERS.weight // paths.OPEN_ORDERS.weight
 
@@ -154,13 +160,27 @@ class Lookups:
                 asked=algo.asked,
                 reason=became.reason or (heard if became.status in FAILED else None),
             )
-        if algo.at is not None and self._time.now() - algo.at < FORGOTTEN:
+        if not await self._was_forgotten(of["symbol"], told, number):
             raise VenueUnavailableError(f"order {number} is not told, that a stop has become")
         return replace(
             algo,
             status=OrderStatus.EXPIRED,
             reason="it ended without a fill more than 3 days ago",
         )
+
+    async def _was_forgotten(self, market: str, algo: Node, number: int) -> bool:
+        """F2: return whether an order that is denied has ended without a fill, and long ago.
+
+        Its stop must have ended, more than three days ago, and no trade be told of the order.
+        """
+        if algo.text("algoStatus") not in ALGO_ENDED:
+            return False
+        updated = algo.instant("updateTime")
+        triggered = algo.instant("triggerTime") if algo.has("triggerTime") else updated
+        if self._time.now() - max(updated, triggered) < FORGOTTEN:
+            return False
+        since = min(each for each in (updated, triggered) if to_ms(each))
+        return not await self._trades.of_order_since(market, number, since - BEFORE)
 
     async def with_fills(self, symbol: str, report: OrderReport, number: int) -> OrderReport:
         """Return what was placed with its fills, which no answer to a placement has.
@@ -203,22 +223,46 @@ class Lookups:
                 for call in (paths.OPEN_ORDERS, paths.OPEN_ALGOS)
             ]
         )
-        reports = [
-            self._learned(each) for told in await side_by_side(asks) for each in told.items()
-        ]
-        return _each_once(reports)
+        rows = [each for told in await side_by_side(asks) for each in told.items()]
+        rows.sort(key=lambda each: not each.has("algoId"))  # what a stop became is known by it
+        await self._learn_stops(rows)
+        return _each_once((each.text("symbol"), self._learned(each)) for each in rows)
+
+    async def _learn_stops(self, rows: Iterable[Node]) -> None:
+        """Learn of which stops those orders are that were one, where no list has the stop."""
+        told = {each.text("clientAlgoId") for each in rows if each.has("clientAlgoId")}
+        for each in rows:
+            kind, name = each.text_if_any("origType"), each.text_if_any("clientOrderId")
+            symbol = self._markets.symbol(each.text("symbol"))
+            if kind not in CONDITIONAL_WORDS or name is None or name in told:
+                continue
+            number = VenueOrderId(str(each.integer("orderId")))
+            known = self._names.name(symbol, number) or ClientOrderId(name)
+            if self._names.algo(symbol, known) is None:
+                stop = await self._told(paths.QUERY_ALGO, {"clientAlgoId": name})
+                if stop is not None and stop.text("symbol") == each.text("symbol"):
+                    self._names.learn(symbol, self._reader.algo(stop))
 
     def _learned(self, told: Node) -> OrderReport:
-        report = self._reader.algo(told) if told.has("algoId") else self._reader.order(told)
+        """Return what rests; one that cannot be read hides no other: its state is unknown."""
+        try:
+            report = self._reader.algo(told) if told.has("algoId") else self._reader.order(told)
+        except MalformedAnswerError as error:
+            log.error("open order not read", error=str(error))  # noqa: TRY400
+            return self._reader.unread(told)
         self._names.learn(self._markets.symbol(told.text("symbol")), report)
         return report
 
 
-def _each_once(reports: Iterable[OrderReport]) -> list[OrderReport]:
-    """Return each order once; of a stop that is told in both places, what it became."""
-    found: dict[VenueOrderId, OrderReport] = {}
-    for report in reports:
-        known = found.get(report.venue_order_id)
+def _each_once(reports: Iterable[tuple[str, OrderReport]]) -> list[OrderReport]:
+    """Return each order of a market once; of a stop that is told in both places, what it became.
+
+    Ids count up within a market, so those of two markets may be equal.
+    """
+    found: dict[tuple[str, VenueOrderId], OrderReport] = {}
+    for market, report in reports:
+        key = market, report.venue_order_id
+        known = found.get(key)
         if known is None or not known.other_ids or report.filled_quantity > known.filled_quantity:
-            found[report.venue_order_id] = report
+            found[key] = report
     return list(found.values())

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.filters import PercentPrice, SymbolStatus
 from tradebotd.domain.instrument import Instrument, MarketSymbol
 from tradebotd.domain.quote import Quote
@@ -39,6 +40,7 @@ class MarketData:
         self._ask, self._answer = interface.ask, interface.answer
         self._error_of = interface.error_of
         self._markets, self._limits = markets, limits
+        self._commissions: dict[str, Node] = {}  # of a question that was not answered whole
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         """Return last price, mark, bid and ask: of few symbols one by one, else of all at once.
@@ -98,16 +100,21 @@ class MarketData:
         if not symbols:
             return {}
         burns = (await self._ask(paths.BURNS_BNB)).flag("feeBurn")
-        told = await side_by_side(
-            [
-                partial(self._ask, paths.COMMISSION, {"symbol": self._markets.market(each.symbol)})
-                for each in symbols
-            ]
-        )
-        return {
-            symbol.symbol: commission_of(each, in_bnb=burns)
-            for symbol, each in zip(symbols, told, strict=True)
+        markets = {each.symbol: self._markets.market(each.symbol) for each in symbols}
+        missing = [each for each in markets.values() if each not in self._commissions]
+        await side_by_side([partial(self._learn_commission, each) for each in missing])
+        told = {
+            each: commission_of(self._commissions[market], in_bnb=burns)
+            for each, market in markets.items()
         }
+        self._commissions.clear()
+        return told
+
+    async def _learn_commission(self, market: str) -> None:
+        """Keep the answer until all are told: where limits end a question, the next one goes on."""
+        if paths.COMMISSION.weight > self._limits.spare():
+            raise VenueUnavailableError(f"{paths.COMMISSION.path}: too much was asked for at once")
+        self._commissions[market] = await self._ask(paths.COMMISSION, {"symbol": market})
 
 
 def quote_of(price: Node, book: Node | None, mark: Node | None) -> Quote:

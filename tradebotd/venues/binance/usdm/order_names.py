@@ -36,9 +36,11 @@ class OrderNames:
         self._ended: OrderedDict[tuple[str, VenueOrderId], None] = OrderedDict()
 
     def learn(self, symbol: str, report: OrderReport) -> None:
-        name = report.client_order_id
-        for each in (report.venue_order_id, *report.other_ids):
-            _put(self._names, (symbol, each), self._names.get((symbol, each), name))
+        name, ids = report.client_order_id, (report.venue_order_id, *report.other_ids)
+        is_stop = any(is_algo(each) for each in ids)  # what it became may have a name of its own
+        for each in ids:
+            known = name if is_stop else self._names.get((symbol, each), name)
+            _put(self._names, (symbol, each), known)
             if is_algo(each):
                 _put(self._algos, (symbol, name), each)
             else:

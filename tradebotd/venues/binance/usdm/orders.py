@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, NamedTuple, TypeVar
 
+import structlog
+
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.fill import Fill, Forced, forced_by_name
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
@@ -20,7 +22,7 @@ from tradebotd.domain.self_trade import SELF_TRADE
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import status_of
 from tradebotd.venues.binance.markets import Markets
-from tradebotd.venues.binance.payload import Node
+from tradebotd.venues.binance.payload import MalformedAnswerError, Node
 from tradebotd.venues.binance.usdm.order_names import OrderNames, algo_id
 from tradebotd.venues.binance.usdm.requests import (
     ORDER_TYPES,
@@ -29,6 +31,8 @@ from tradebotd.venues.binance.usdm.requests import (
     WITH_LIMIT,
     WORKING_TYPES,
 )
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 _SIDES_TOLD: Final[Mapping[str, Side]] = {word: side for side, word in SIDES.items()}
@@ -122,6 +126,18 @@ class OrderReader:
         order, too. So what was traded is asked of the order itself.
         """
         return self._algo(told, told, OF_ALGO, told.text_if_any("actualOrderId"))
+
+    def unread(self, told: Node) -> OrderReport:
+        """Return what is known of a row of which nothing but its ids can be read."""
+        is_algo = told.has("algoId")
+        words = OF_ALGO if is_algo else OF_ORDER
+        number = told.integer(words.id)
+        return OrderReport(
+            client_order_id=client_id(told.text(words.name), number),
+            venue_order_id=algo_id(number) if is_algo else VenueOrderId(str(number)),
+            status=OrderStatus.UNKNOWN,
+            reason="the venue tells it in a form that cannot be read",
+        )
 
     def order_event(self, event: Node) -> OrderReport:
         """Read an ORDER_TRADE_UPDATE; F13: `er` says why an order has expired."""
@@ -223,13 +239,22 @@ class OrderReader:
         )
 
     def _asked(self, told: Node, words: Words, quantity: Decimal) -> OrderRequest | None:
+        """Return what the order asks for; None where that cannot be read: its state counts more."""
+        try:
+            return self._request(told, words, quantity)
+        except MalformedAnswerError as error:
+            log.warning("order request not read", venue=self.venue, error=str(error))
+            return None
+
+    def _request(self, told: Node, words: Words, quantity: Decimal) -> OrderRequest | None:
         """Return what the order asks for; None where it is none of ours in type or time.
 
         A market order is told as GTC, and is immediate all the same.
         """
         kind = ORDER_TYPES.get(told.text(words.type))
         lasts = _TIMES_TOLD.get(told.text(words.time_in_force))
-        if kind is None or lasts is None or told.flag(words.closes):
+        closes = told.has(words.closes) and told.flag(words.closes)
+        if kind is None or lasts is None or closes:
             return None
         waits = kind in CONDITIONAL
         return OrderRequest(

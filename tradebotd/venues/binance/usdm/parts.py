@@ -37,13 +37,8 @@ from tradebotd.venues.binance.usdm.user_stream import ROUTE, UserStream
 USUAL_LIMITS: Final = {"REQUEST_WEIGHT_1M": 2_400, "ORDERS_10S": 300, "ORDERS_1M": 1_200}
 USUAL_LIMITS_OF_WALLET: Final = {"REQUEST_WEIGHT_1M": 6_000}
 # Beginnings of the texts with which an answer of 503 says that nothing was executed. Any other one
-# ("Unknown error, please check your request or try again later.") may have been a success. -1008
-# spares orders that reduce a position, so one of those that is told so was not taken either.
-FAILED: Final = (
-    "Service Unavailable",
-    "Internal error; unable to process your request",
-    "Request throttled by system-level protection",
-)
+# ("Unknown error, please check your request or try again later.") may have been a success.
+FAILED: Final = ("Service Unavailable", "Internal error; unable to process your request")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +112,7 @@ class Parts:
             venue=settings.venue,
             open_stream=self._open_stream,
             interface=self.interface,
+            limits=self.limits,
             time=self._time,
             reader=reader,
             names=names,

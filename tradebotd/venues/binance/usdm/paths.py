@@ -41,8 +41,12 @@ ALL_ORDERS: Final = Call(Method.GET, "/fapi/v1/allOrders", 5)
 ALL_ALGOS: Final = Call(Method.GET, "/fapi/v1/allAlgoOrders", 5)
 TRADES: Final = Call(Method.GET, "/fapi/v1/userTrades", 5)
 INCOME: Final = Call(Method.GET, "/fapi/v1/income", 30)
-START_STREAM: Final = Call(Method.POST, "/fapi/v1/listenKey", 1, signed=False, keyed=True)
-KEEP_STREAM: Final = Call(Method.PUT, "/fapi/v1/listenKey", 1, signed=False, keyed=True)
+START_STREAM: Final = Call(
+    Method.POST, "/fapi/v1/listenKey", 1, signed=False, keyed=True, secret=True
+)
+KEEP_STREAM: Final = Call(
+    Method.PUT, "/fapi/v1/listenKey", 1, signed=False, keyed=True, secret=True
+)
 
 CALLS: Final = frozenset(
     {

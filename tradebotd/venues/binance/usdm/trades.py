@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+import structlog
+
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import VenueOrderId
@@ -19,10 +21,14 @@ from tradebotd.venues.binance.usdm import paths
 from tradebotd.venues.binance.usdm.order_names import OrderNames
 from tradebotd.venues.binance.usdm.orders import CONDITIONAL_WORDS, OrderReader
 
+log = structlog.get_logger(__name__)
+
 PAGE: Final = 1000
 LONGEST: Final = timedelta(days=7) - timedelta(seconds=1)  # of one question: no whole week
 REACH: Final = timedelta(days=89)  # F1: three months back, and no further
 MOST_PAGES: Final = 1000
+MOST_ASKED: Final = 200  # orders that are asked for one by one
+NO_SUCH_ORDER: Final = -2013
 A_MINUTE: Final = timedelta(minutes=1)
 
 
@@ -35,7 +41,8 @@ class Trades:
         time: ServerTime,
         names: OrderNames,
     ) -> None:
-        self._ask = interface.ask
+        self._ask, self._answer = interface.ask, interface.answer
+        self._error_of = interface.error_of
         self._reader, self._markets, self._time, self._names = reader, markets, time, names
 
     async def of_order(self, market: str, number: int) -> list[Node]:
@@ -44,6 +51,14 @@ class Trades:
         From the first id on: without one the latest page is told, and of the last seven days alone.
         """
         return await self._pages({"symbol": market, "orderId": str(number)}, 0)
+
+    async def of_order_since(self, market: str, number: int, since: datetime) -> list[Node]:
+        """Return the trades of one order from *since* on: found by windows, however old they are.
+
+        Raises VenueUnavailableError for what is out of reach.
+        """
+        rows = await self._rows_since(market, since)
+        return [each for each in rows if each.integer("orderId") == number]
 
     async def since(self, since: datetime, symbols: Collection[str]) -> Sequence[Fill]:
         told = await side_by_side(
@@ -57,19 +72,33 @@ class Trades:
         numbers = {each.integer("orderId") for each in rows}
         unnamed = {n for n in numbers if self._names.name(symbol, _id(n)) is None}
         if unnamed:
-            await self._learn_names(symbol, min(unnamed))
+            await self._learn_names(symbol, unnamed)
         return [
             self._reader.trade(each, self._names.name(symbol, _id(each.integer("orderId"))))
             for each in rows
         ]
 
-    async def _learn_names(self, symbol: str, first: int) -> None:
-        """Learn the client ids of orders from *first* on: one page, the rest stay without one.
+    async def _learn_names(self, symbol: str, unnamed: set[int]) -> None:
+        """Learn the client ids of *unnamed* orders: by a page of them, then one by one.
 
         What stops became is learned from the stops: nothing says that both are of one name.
+        Raises VenueUnavailableError where too many are on no page.
         """
         of = {"symbol": self._markets.market(symbol), "limit": str(PAGE)}
-        orders = list((await self._ask(paths.ALL_ORDERS, {**of, "orderId": str(first)})).items())
+        first = {**of, "orderId": str(min(unnamed))}
+        orders = list((await self._ask(paths.ALL_ORDERS, first)).items())
+        left = unnamed - {each.integer("orderId") for each in orders}
+        if len(left) > MOST_ASKED:
+            raise VenueUnavailableError(f"{len(left)} orders of {symbol} that traded have no name")
+        for number in sorted(left):
+            alone = {"symbol": of["symbol"], "orderId": str(number)}
+            told = await self._answer(paths.QUERY, alone)
+            if isinstance(told, Node):
+                orders.append(told)
+            elif told.code != NO_SUCH_ORDER:
+                raise self._error_of(told)
+            else:
+                log.warning("order of trades not told", symbol=symbol, order=number)
         if any(each.text("origType") in CONDITIONAL_WORDS for each in orders):
             for each in (await self._ask(paths.ALL_ALGOS, of)).items():
                 self._names.learn(symbol, self._reader.algo(each))

@@ -7,6 +7,7 @@ alone (F8: that of an algo order, too), and a market order is closed at once.
 from dataclasses import replace
 from typing import Final
 
+import anyio
 import structlog
 
 from tradebotd.domain.errors import VenueError
@@ -33,6 +34,8 @@ from tradebotd.venues.binance.usdm.requests import Params, algo_params, order_pa
 
 log = structlog.get_logger(__name__)
 
+FILLS_SECONDS: Final = 1.0  # that an order's report waits for the list of its trades
+DONE: Final = "200"
 PRECISION: Final = -1111
 UNKNOWN_ORDER: Final = -2011
 NOTHING_TO_CANCEL: Final = frozenset({UNKNOWN_ORDER, NO_SUCH_ORDER})
@@ -69,11 +72,22 @@ class Trading:
         self._expectations.expect(client_order_id)
         if number is None or not report.filled_quantity:
             return report
-        try:
-            return await self._lookups.with_fills(request.symbol, report, number)
-        except VenueError as error:  # the order stands all the same
-            log.info("fills not told yet", order=client_order_id, error=str(error))
-            return report
+        return await self._with_fills(request.symbol, report, number)
+
+    async def _with_fills(self, symbol: str, report: OrderReport, number: int) -> OrderReport:
+        """Return *report* with its fills where they are told at once; else as it is.
+
+        The order stands all the same, its stop is sent behind this answer, and the stream tells
+        the fills.
+        """
+        why = f"no answer within {FILLS_SECONDS:g} s"
+        with anyio.move_on_after(FILLS_SECONDS):
+            try:
+                return await self._lookups.with_fills(symbol, report, number)
+            except VenueError as error:
+                why = str(error)
+        log.info("fills not told yet", order=report.client_order_id, error=why)
+        return report
 
     async def _sent(
         self,
@@ -118,7 +132,7 @@ class Trading:
         of |= {"origClientOrderId": client_order_id} if known is None else {"orderId": known}
         told = await self._cancelled(paths.CANCEL, of, client_order_id)
         if isinstance(told, Refusal):
-            raise self._error_of(told, client_order_id, "nothing to cancel")
+            raise self._error_of(told, client_order_id, "nothing to cancel", cancels=True)
         with answer_of(client_order_id):
             report = replace(self._reader.order(told), client_order_id=client_order_id)
         self._names.learn(symbol, report)
@@ -129,11 +143,16 @@ class Trading:
         with answer_of(order):
             told = await self._answer(call, params, order=order, priority=Priority.EXIT)
         if isinstance(told, Refusal) and told.code not in NOTHING_TO_CANCEL:
-            raise self._error_of(told, order)
+            raise self._error_of(told, order, cancels=True)
         return told
 
     def _algo_cancelled(self, symbol: str, name: ClientOrderId, told: Node) -> OrderReport:
-        """Read the answer, which has both ids and no state: it is a yes."""
+        """Read the answer, which has both ids and no state: with its code it is a yes.
+
+        Raises MalformedAnswerError for one of another order, or of another code.
+        """
+        if told.text("code") != DONE or told.text("clientAlgoId") != name:
+            raise told.malformed(f"is no yes to the cancel of {name}")
         report = OrderReport(
             client_order_id=name,
             venue_order_id=algo_id(told.integer("algoId")),

@@ -19,15 +19,17 @@ from tradebotd.domain.errors import VenueError, VenueUnavailableError
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.order import OrderReport
 from tradebotd.net.backoff import Backoff
-from tradebotd.net.errors import LostBecause, NetError
+from tradebotd.net.errors import LostBecause, NetError, StreamRefusedError
 from tradebotd.net.websocket import Connection
 from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import Listener, StreamListener, StreamState
+from tradebotd.venues.binance.errors import Refusal, ban_end
+from tradebotd.venues.binance.limits import Limits, retry_after
 from tradebotd.venues.binance.payload import Node, Source, read
 from tradebotd.venues.binance.rest import RestInterface
 from tradebotd.venues.binance.server_time import ServerTime
 from tradebotd.venues.binance.stream_messages import announces_shutdown
-from tradebotd.venues.binance.usdm.events import is_news_of, key_has_expired, told_of
+from tradebotd.venues.binance.usdm.events import is_news_of, key_has_expired, misnamed, told_of
 from tradebotd.venues.binance.usdm.expectations import Expectations
 from tradebotd.venues.binance.usdm.listen_key import ListenKey
 from tradebotd.venues.binance.usdm.order_names import OrderNames
@@ -40,6 +42,10 @@ ROUTE: Final = "/private/ws/"
 LONGEST_SECONDS: Final = 23 * 3600.0  # of a connection: the venue cuts it after 24 hours
 LOOK_EVERY: Final = 1.0
 CLOSING_SECONDS: Final = 10.0
+STRAGGLER_SECONDS: Final = 2.0  # that a connection reads on behind its successor's beginning
+DRAIN_SECONDS: Final = 30.0  # for it to tell what it has received
+DRAIN_LOOK_SECONDS: Final = 0.01
+BANNING: Final = frozenset({403, 418, 429})
 REMEMBERED: Final = 5_000  # events, by which those that two connections told are told once
 
 OpenStream = Callable[[str], AbstractAsyncContextManager[Connection]]
@@ -62,6 +68,15 @@ class Session:
     listens: bool = False
     over: bool = False
     retired: bool = False  # its successor tells what it would
+    connection: Connection | None = None
+    tells: bool = False  # a message is taken, and is not told yet
+    heard_at: datetime | None = None  # the venue's time of what it told last
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something has come that is not told yet."""
+        waiting = 0 if self.connection is None else self.connection.waiting
+        return not self.over and (self.tells or waiting > 0)
 
 
 class UserStream:
@@ -73,6 +88,7 @@ class UserStream:
         venue: VenueName,
         open_stream: OpenStream,
         interface: RestInterface,
+        limits: Limits,
         time: ServerTime,
         reader: OrderReader,
         names: OrderNames,
@@ -82,7 +98,8 @@ class UserStream:
         secrets: tuple[str, ...] = (),
     ) -> None:
         self._venue, self._open = venue, open_stream
-        self._interface, self._time, self._host = interface, time, host
+        self._interface, self._limits = interface, limits
+        self._time, self._host = time, host
         self._reader, self._names, self._expectations = reader, names, expectations
         self._backoff, self._secrets = backoff, secrets
         self._listener: Listener | None = None
@@ -117,12 +134,35 @@ class UserStream:
 
     async def _take_over(self, session: Session) -> None:
         before, self._current = self._current, session
-        if before is not None:
-            before.retired = True
-            before.scope.cancel()
         was_lost, self._lost = self._lost, False
+        if was_lost:
+            self._expectations.forget()  # whoever hears of the gap asks what became of it
         if was_lost or before is None:
             await self._tell_state(connected=True, gap=was_lost)
+        if before is None or before.over:
+            return
+        before.retired = True
+        if not await self._has_drained(before):
+            self._heard_at = before.heard_at
+            self._expectations.forget()
+            if not session.over:
+                await self._tell_state(connected=True, gap=True)
+
+    async def _has_drained(self, session: Session) -> bool:
+        """Let a connection tell all it has received, and end it; return whether it has.
+
+        Its successor hears events only now, so what happened before may still be on the way. What
+        both tell is told once, and nothing is ended while it is told.
+        """
+        await self._host.sleep(STRAGGLER_SECONDS)
+        drained = False
+        with anyio.move_on_after(DRAIN_SECONDS):
+            while session.is_busy:  # noqa: ASYNC110 - each message makes it busy again
+                await anyio.sleep(DRAIN_LOOK_SECONDS)
+            drained = not session.over
+        async with self._one_tells:
+            session.scope.cancel()
+        return drained
 
     async def _keep(self, session: Session) -> None:
         """One connection; all that can happen to it ends it, and is told once."""
@@ -131,6 +171,7 @@ class UserStream:
                 await self._connected(session)
             except (NetError, VenueError) as error:
                 log.warning("user stream lost", venue=self._venue, reason=str(error))
+                self._heed(error)
         session.over = True
         if session is self._current and not session.retired:
             self._lost = True
@@ -138,6 +179,17 @@ class UserStream:
                 await self._tell_state(connected=False, gap=True)
         session.settled.set()
         session.to_replace.set()
+
+    def _heed(self, error: NetError | VenueError) -> None:
+        """Let the gate know of a ban that the handshake has told: nobody knocks during one."""
+        if isinstance(error, StreamRefusedError) and error.status in BANNING:
+            refusal = Refusal(
+                status=error.status,
+                code=None,
+                words=str(error),
+                retry_after=retry_after(error.headers),
+            )
+            self._limits.ban(str(refusal), ban_end(refusal, self._host.now()))
 
     async def _connected(self, session: Session) -> None:
         if self._time.is_due:
@@ -147,7 +199,7 @@ class UserStream:
         async with self._open(key.text) as connection, anyio.create_task_group() as tasks:
             if self._heard_at is None:
                 self._heard_at = self._time.now()
-            self._expectations.forget()
+            session.connection, session.heard_at = connection, self._time.now()
             session.listens = True
             session.settled.set()
             tasks.start_soon(self._attend, session, connection, key)
@@ -178,7 +230,9 @@ class UserStream:
     ) -> None:
         """Take messages until the stream is lost. Raises NetError, VenueError."""
         while True:
+            session.tells = False
             body = await connection.receive()
+            session.tells = True
             told = read(Source(self._venue, PATH, 200, body, secrets))
             if announces_shutdown(told):
                 log.info("server shutdown announced", venue=self._venue)
@@ -190,18 +244,23 @@ class UserStream:
             if key_has_expired(event):
                 raise StreamEndedError("its listen key has expired")
             await self._hear(event)
+            session.heard_at = event.instant("E")
 
     async def _hear(self, event: Node) -> None:
         """Tell what an event says of an order; of what two connections told, once."""
         async with self._one_tells:
             told = told_of(event, self._reader)
-            if told is not None and self._is_first(told.identity):
+            if told is not None and told.identity not in self._told:
                 report = told.report
                 self._expectations.heard(report.client_order_id)
+                wrong = misnamed(told, self._names)
                 is_news = is_news_of(told, self._names)
                 self._names.learn(told.symbol, report)
                 if is_news:
                     await self._tell(report)
+                self._remember(told.identity)
+                if wrong is not None:  # its fills are asked for, and have the right name then
+                    raise StreamEndedError(f"{wrong} was told, which is {report.client_order_id}")
             at = event.instant("E")
             self._heard_at = at if self._heard_at is None else max(self._heard_at, at)
 
@@ -209,13 +268,11 @@ class UserStream:
         if self._listener is not None:
             await self._listener(report)
 
-    def _is_first(self, identity: tuple[object, ...]) -> bool:
-        if identity in self._told:
-            return False
+    def _remember(self, identity: tuple[object, ...]) -> None:
+        """Note that an event was told: one whose telling was cut off is news once more."""
         self._told[identity] = None
         if len(self._told) > REMEMBERED:
             self._told.popitem(last=False)
-        return True
 
     async def _tell_state(self, *, connected: bool, gap: bool) -> None:
         if self._on_stream is not None:
