@@ -254,6 +254,8 @@ class OrderStream:
         self._totals.move_to_end(order_id)
         if len(self._totals) > REMEMBERED:
             self._totals.popitem(last=False)
+        if self._names.is_replacement(order_id) or self._is_replaced(order, order_id):
+            return await self._lookups.whole(order, name)  # under several ids it is one order
         if event["event"].text() in FILLS:
             quantity = not_negative(event["qty"])
             is_next = filled == known + quantity if before is not None else quantity <= filled
@@ -275,8 +277,14 @@ class OrderStream:
         is_leg = text_if_any(order, "order_class") == "oco" and order.get("stop_price") is not None
         if is_leg and (name is None or name == own):
             await self._lookups.learn_pairs()
-            name = self._names.name(order_id)
-        return name or own
+        return await self._lookups.name_of(order, own)
+
+    def _is_replaced(self, order: Value, order_id: str) -> bool:
+        """Return whether the order may have been replaced by somebody else than us."""
+        by = text_if_any(order, "replaced_by")
+        if by is None or order["status"].text() != "replaced":
+            return False
+        return self._names.promised(order_id) != by
 
     async def _refused(self, old: Value) -> OrderReport | None:
         """Return the order that was promised in the place of *old*, which goes on as it is."""
