@@ -144,8 +144,8 @@ async def test_a_cancel_whose_answer_cannot_be_read_is_unknown() -> None:
 async def test_cancels_and_replacements_do_not_wait_behind_questions(*, known: bool) -> None:
     """A13: what they must ask goes before, too."""
     async with staged(terms=Terms(requests_per_minute=50, storm=10_000)) as stage:
-        await send(stage, "tb1", order(BUY, "1"))
-        await send(stage, "tb2", order(BUY, "1", LIMIT, "150"))
+        await send(stage, "tb1", order(BUY, "2"))
+        await send(stage, "tb2", order(SELL, "1", LIMIT, "250"))
         await send(stage, "tb3", order(SELL, "1", STOP, "150"))
         for _ in range(50):
             try:

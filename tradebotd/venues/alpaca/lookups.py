@@ -38,6 +38,11 @@ MANY_SYMBOLS: Final = 50  # beyond it a list is of all symbols
 A_MINUTE: Final = timedelta(minutes=1)
 
 
+def _each_once(fills: Iterable[Fill]) -> list[Fill]:
+    """Return *fills* without those that a list has told twice."""
+    return list({each.trade_id: each for each in fills}.values())
+
+
 def _check_length(chain: Sequence[Value]) -> None:
     if len(chain) > MOST_SUCCESSORS:
         raise VenueUnavailableError(f"an order was replaced more than {MOST_SUCCESSORS} times")
@@ -153,10 +158,12 @@ class Lookups:
         asked, before = report.asked, filled - chain[-1]["filled_qty"].decimal()
         if asked is not None and before:  # what is in its place is of what was left
             asked = replace(asked, quantity=asked.quantity + before)
+        most = None if asked is None else asked.quantity
+        if (traded > filled and not is_live(report.status)) or (most is not None and traded > most):
+            raise chain[-1].wrong(f"has fills of {traded}, and says {filled} of {most}")
         status = report.status
         if is_live(status) and traded > report.filled_quantity:
-            whole = None if asked is None else asked.quantity
-            status = status_of(chain[-1]["status"].text(), traded, whole)[0]
+            status = status_of(chain[-1]["status"].text(), traded, most)[0]
         return replace(
             report,
             status=status,
@@ -227,11 +234,11 @@ class Lookups:
             },
             priority=priority,
         )
-        return [
+        return _each_once(
             self._reader.activity(each, name)
             for each in rows
             if id_of(each["order_id"]) == order_id
-        ]
+        )
 
     async def open_orders(self, symbols: Collection[str]) -> Sequence[OrderReport]:
         if not symbols:
@@ -301,7 +308,7 @@ class Lookups:
         fills = [
             self._reader.activity(each, self._names.name(id_of(each["order_id"]))) for each in rows
         ]
-        return sorted(fills, key=lambda fill: fill.executed_at)
+        return sorted(_each_once(fills), key=lambda fill: fill.executed_at)
 
     async def _learn_names(self, order_ids: Iterable[str], symbols: Collection[str]) -> None:
         """Learn the client ids of orders: from one page of them, and a few one by one."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.net.answers import Value
 from tradebotd.venues.alpaca.payload import amount_if_any, id_of, text_if_any
@@ -75,6 +76,7 @@ class OrderNames:
         self._ids: dict[ClientOrderId, str] = {}  # of roots
         self._tips: dict[ClientOrderId, str] = {}
         self._sizes: dict[str, Decimal] = {}
+        self._left: dict[str, Decimal] = {}
         self._promised: OrderedDict[str, str] = OrderedDict()
 
     def learn(self, order_id: str, name: ClientOrderId) -> None:
@@ -89,6 +91,7 @@ class OrderNames:
         if len(self._names) > MOST_NAMES:
             forgotten, its_name = self._names.popitem(last=False)
             self._sizes.pop(forgotten, None)
+            self._left.pop(forgotten, None)
             self._drop(its_name, forgotten)
 
     def _drop(self, name: ClientOrderId, order_id: str) -> None:
@@ -104,12 +107,32 @@ class OrderNames:
 
     def learn_all(self, told: Value) -> None:
         """Learn an order and its legs, and how much each of them was to trade at first."""
-        size = amount_if_any(told, "qty")
+        is_pair = text_if_any(told, "order_class") == "oco"
+        sold = amount_if_any(told, "filled_qty") or ZERO
         for each, name in named_orders(told):
             order_id = id_of(each["id"])
             self.learn(order_id, name)
-            if size is not None and each is not told and pair_of(told["client_order_id"].text()):
-                self._sizes.setdefault(order_id, size)
+            quantity = amount_if_any(each, "qty")
+            if quantity is None or not is_pair:
+                continue
+            if each is told:
+                self._left[order_id] = quantity - sold
+                continue
+            self._left[order_id] = quantity
+            # What was put in the place of a stop is of what was left when it came.
+            came_later = each.get("replaces") is not None
+            self._sizes.setdefault(order_id, quantity if came_later else quantity + sold)
+
+    def is_of_pair(self, old_id: str, new_id: str, quantity: Decimal) -> None:
+        """Learn what has taken the place of an order, which may be one of a pair."""
+        if old_id in self._left:
+            self._left[new_id] = quantity
+        if old_id in self._sizes:
+            self._sizes.setdefault(new_id, quantity)
+
+    def left_of_pair(self, order_id: str) -> Decimal | None:
+        """Return how much an order of a pair was to trade yet; None: it is not known as one."""
+        return self._left.get(order_id)
 
     def size(self, order_id: str) -> Decimal | None:
         """Return how much the stop of a pair was to trade, which its target's fills make less."""

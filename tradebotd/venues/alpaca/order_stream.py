@@ -137,9 +137,7 @@ class OrderStream:
         if told["status"].text() != "authorized":
             raise StreamEndedError("the order stream refuses the key")
         await self._listen(connection)
-        told = await self._answer_of(connection, "listening")
-        if CHANNEL not in {each.text() for each in told["streams"].items()}:
-            raise StreamEndedError(f"the order stream does not tell {CHANNEL}")
+        _check_listening(await self._answer_of(connection, "listening"))
 
     async def _listen(self, connection: Connection) -> None:
         await self._say(connection, {"action": "listen", "data": {"streams": [CHANNEL]}})
@@ -207,6 +205,7 @@ class OrderStream:
         """Take one message. Raises MisshapenError, VenueError: the stream is opened again then."""
         match told["stream"].text():
             case "listening":
+                _check_listening(told["data"])
                 self._answered.set()
             case "authorization":
                 if told["data"]["status"].text() != "authorized":
@@ -294,6 +293,12 @@ class OrderStream:
             return None  # it is told by an event of its own, and by asking
         name = self._names.name(new_id) or ClientOrderId(promised["client_order_id"].text())
         return self._reader.order(promised, name)
+
+
+def _check_listening(data: Value) -> None:
+    """Raise StreamEndedError where the venue tells no orders on the stream, alive as it may be."""
+    if CHANNEL not in {each.text() for each in data["streams"].items()}:
+        raise StreamEndedError(f"the order stream does not tell {CHANNEL}")
 
 
 def _event_time(event: Value) -> datetime:

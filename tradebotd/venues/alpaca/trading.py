@@ -23,6 +23,7 @@ from tradebotd.venues.alpaca.errors import (
 from tradebotd.venues.alpaca.lookups import Lookups
 from tradebotd.venues.alpaca.names import OrderNames, named_orders
 from tradebotd.venues.alpaca.orders import (
+    SIDES,
     Body,
     OrderReader,
     Requests,
@@ -60,7 +61,8 @@ class Trading:
         body = order_body(client_order_id, request, self._symbols.market(request.symbol))
         with reading(client_order_id):
             told = await self._acted(paths.PLACE, client_order_id, body, blocked, urgency(request))
-            return self._taken(told, client_order_id)
+            _check_name(told, client_order_id)
+            return self._taken(told, client_order_id, request)
 
     async def submit_linked(self, orders: Requests, blocked: SendBlockedBy) -> list[OrderReport]:
         """Send a pair as one OCO: the venue takes both, or none."""
@@ -74,11 +76,12 @@ class Trading:
         pair, body = pair_body(orders, self._symbols.market(request.symbol))
         with reading(first):
             told = await self._acted(paths.PLACE, first, body, blocked, Priority.PROTECTIVE)
+            _check_name(told, pair.name)
             self._names.learn_all(told)
             by_name = {name: each for each, name in named_orders(told)}
             if set(pair) - by_name.keys():
                 raise told.wrong("does not tell of both orders of the pair")
-            return [self._taken(by_name[name], name) for name, _ in orders]
+            return [self._taken(by_name[name], name, request) for name, request in orders]
 
     async def replace(
         self,
@@ -89,16 +92,23 @@ class Trading:
     ) -> Replaced:
         """A8: ask for *new* in the place of *old*: a yes is a promise, which the stream keeps."""
         assert_no_connection_held("an order is replaced")
-        body = replacement_body(new, request, self._symbols.market(request.symbol))
+        market = self._symbols.market(request.symbol)
+        body = replacement_body(new, request, market)
         with reading():
             order_id = await self._id_of(request.symbol, old, urgency(request))
         if order_id is None:
             raise OrderRejectedError(f"{old}: the venue has no such order to replace")
+        if self._names.left_of_pair(order_id) == request.quantity:
+            del body["qty"]  # of a pair it cannot be changed, and is refused as it is
         with reading(new):
             told = await self._acted(
                 paths.REPLACE, new, body, blocked, urgency(request), of=order_id
             )
-            report = self._taken(told, new)
+            _check_name(told, new)
+            if text_if_any(told, "replaces") not in {None, order_id}:
+                raise told["replaces"].wrong(f"is not the order {old}")
+            report = self._taken(told, new, request)
+            self._names.is_of_pair(order_id, report.venue_order_id, request.quantity)
             self._names.promise(order_id, report.venue_order_id)
             return Replaced(new=report)
 
@@ -189,12 +199,22 @@ class Trading:
             raise error_of(told, order)
         return told
 
-    def _taken(self, told: Value, name: ClientOrderId) -> OrderReport:
+    def _taken(self, told: Value, name: ClientOrderId, request: OrderRequest) -> OrderReport:
+        """Read the order that was taken. Raises MisshapenError: it is about another one."""
+        asked = (request.symbol, SIDES[request.side])
+        if (self._symbols.symbol(told["symbol"].text()), told["side"].text()) != asked:
+            raise told.wrong(f"is of another symbol or side than {name}")
         report = self._reader.order(told, name)
         self._names.learn(report.venue_order_id, name)
         if text_if_any(told, "order_class") != "oco":  # a stop of a pair may wait in silence
             self._expect(report.venue_order_id)
         return report
+
+
+def _check_name(told: Value, name: str) -> None:
+    """Raise MisshapenError where the order that was taken has not the client id *name*."""
+    if told["client_order_id"].text() != name:
+        raise told["client_order_id"].wrong(f"is not that of {name}")
 
 
 def urgency(request: OrderRequest) -> Priority:
