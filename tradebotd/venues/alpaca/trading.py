@@ -170,6 +170,8 @@ class Trading:
                 raise OrderRejectedError(reason_of(refusal, NOTHING_TO_CANCEL))
             if chain[-1]["status"].text() == "pending_cancel":
                 return report
+            if self._names.promised(order_id) is not None:  # until our own replacement is decided
+                raise OrderRejectedError(reason_of(refusal, "being replaced"))
         raise cancel_error_of(refusal, client_order_id)
 
     async def _id_of(
