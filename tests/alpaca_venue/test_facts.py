@@ -273,9 +273,8 @@ async def test_a_cancel_that_is_pending_is_not_over() -> None:
     """VC-93: it may fill before the cancel arrives."""
     async with staged(terms=Terms(cancel_delay=HOUR, storm=10_000)) as stage:
         await send(stage, "tb1", order(BUY, "10", LIMIT, "150"))
-        assert (await stage.venue.cancel(APPLE.symbol, named("tb1"))).status is OrderStatus.NEW
-        with pytest.raises(OrderRejectedError, match=r"^nothing to cancel"):
-            await stage.venue.cancel(APPLE.symbol, named("tb1"))
+        for _ in range(2):  # asked again, it is as it was
+            assert (await stage.venue.cancel(APPLE.symbol, named("tb1"))).status is OrderStatus.NEW
         stage.price("149")
         assert (await found(stage, "tb1")).status is OrderStatus.FILLED
 

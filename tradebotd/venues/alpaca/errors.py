@@ -93,6 +93,11 @@ class Refusal:
     def is_not_found(self) -> bool:
         return self.status == 404 and self.code == 40410000
 
+    @property
+    def says_too_late(self) -> bool:
+        """Whether it refuses a cancel or a change for the state that the order is in."""
+        return self.status == 422 and meaning_of(self, acts=True) is Meaning.REJECTED
+
 
 def meaning_of(refusal: Refusal, *, acts: bool) -> Meaning:
     """Return what *refusal* means; *acts*: it answers an order, a replacement or a cancel."""
@@ -122,6 +127,18 @@ def error_of(
             return OrderRejectedError(f"auth: {refusal}")
         case Meaning.UNKNOWN | Meaning.UNAVAILABLE:
             return VenueUnavailableError(str(refusal))
+
+
+def cancel_error_of(refusal: Refusal, order: ClientOrderId) -> VenueError:
+    """Return the exception for a cancel's *refusal*: a no, while the order may rest.
+
+    There is nothing to cancel only where the venue has no such order.
+    """
+    if refusal.is_not_found:
+        return OrderRejectedError(reason_of(refusal, NOTHING_TO_CANCEL))
+    if meaning_of(refusal, acts=True) in {Meaning.REJECTED, Meaning.AUTH}:
+        return VenueUnavailableError(f"not cancelled: {refusal}")
+    return error_of(refusal, order)
 
 
 def reason_of(refusal: Refusal, name: str | None = None) -> str:

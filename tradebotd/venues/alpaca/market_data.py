@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 import anyio
+import structlog
 
 from tradebotd.domain.errors import VenueError
 from tradebotd.domain.filters import SymbolStatus
@@ -26,6 +27,8 @@ AT_ONCE: Final = 4
 BATCH: Final = 100  # symbols in one question
 MANY_ASSETS: Final = 30  # beyond it the whole list is one answer of megabytes, and still cheaper
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
 Books = dict[str, tuple[Decimal | None, Decimal | None]]
 
@@ -40,6 +43,7 @@ class MarketData:
         self, rest: Rest, symbols: Symbols, feed: str, kinds: frozenset[PriceKind]
     ) -> None:
         self._rest, self._symbols, self._feed, self._kinds = rest, symbols, feed, kinds
+        self._known: dict[str, Decimal] = {}  # last prices of shares
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         """Return last prices, and bid and ask where they are claimed; no trade, no quote."""
@@ -47,7 +51,7 @@ class MarketData:
             return {}
         markets = [self._symbols.market(each.symbol) for each in symbols]
         prices = await self._prices(markets)
-        books = await self._books(markets) if PriceKind.BID in self._kinds else {}
+        books = await self._books_if_told(markets) if PriceKind.BID in self._kinds else {}
         quotes: dict[str, Quote] = {}
         for each, market in zip(symbols, markets, strict=True):
             if market in prices:
@@ -62,6 +66,23 @@ class MarketData:
     async def _books(self, markets: Sequence[str]) -> Books:
         told = await self._batches(markets, paths.STOCK_QUOTES, paths.CRYPTO_QUOTES)
         return {market: book for each in told for market, book in books_of(each).items()}
+
+    async def _books_if_told(self, markets: Sequence[str]) -> Books:
+        """Return bids and asks; none where they cannot be had: last prices are told without."""
+        try:
+            return await self._books(markets)
+        except (VenueError, MisshapenError) as error:
+            log.warning("bids and asks not told", error=str(error))
+            return {}
+
+    async def _learn_prices(self, markets: Sequence[str]) -> None:
+        """Learn last prices, which only pick a tick size: without new ones the known ones do."""
+        if not markets:
+            return
+        try:
+            self._known.update(await self._prices(markets))
+        except (VenueError, MisshapenError) as error:
+            log.warning("last prices not told", error=str(error))
 
     async def _batches(
         self, markets: Sequence[str], stocks: paths.Call, crypto: paths.Call
@@ -83,7 +104,8 @@ class MarketData:
         markets = {each.symbol: self._symbols.market(each.symbol) for each in symbols}
         assets = await self._assets(list(markets.values()))
         shares = [each for each in markets.values() if not is_crypto(each)]
-        prices = await self._prices(shares) if shares else {}
+        await self._learn_prices(shares)
+        prices = self._known
         told = {}
         for each in symbols:
             market = markets[each.symbol]

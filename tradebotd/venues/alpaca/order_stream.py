@@ -137,9 +137,7 @@ class OrderStream:
         if told["status"].text() != "authorized":
             raise StreamEndedError("the order stream refuses the key")
         await self._listen(connection)
-        told = await self._answer_of(connection, "listening")
-        if CHANNEL not in {each.text() for each in told["streams"].items()}:
-            raise StreamEndedError(f"the order stream does not tell {CHANNEL}")
+        _check_listening(await self._answer_of(connection, "listening"))
 
     async def _listen(self, connection: Connection) -> None:
         await self._say(connection, {"action": "listen", "data": {"streams": [CHANNEL]}})
@@ -207,6 +205,7 @@ class OrderStream:
         """Take one message. Raises MisshapenError, VenueError: the stream is opened again then."""
         match told["stream"].text():
             case "listening":
+                _check_listening(told["data"])
                 self._answered.set()
             case "authorization":
                 if told["data"]["status"].text() != "authorized":
@@ -254,6 +253,8 @@ class OrderStream:
         self._totals.move_to_end(order_id)
         if len(self._totals) > REMEMBERED:
             self._totals.popitem(last=False)
+        if self._names.is_replacement(order_id) or self._is_replaced(order, order_id):
+            return await self._lookups.whole(order, name)  # under several ids it is one order
         if event["event"].text() in FILLS:
             quantity = not_negative(event["qty"])
             is_next = filled == known + quantity if before is not None else quantity <= filled
@@ -275,8 +276,14 @@ class OrderStream:
         is_leg = text_if_any(order, "order_class") == "oco" and order.get("stop_price") is not None
         if is_leg and (name is None or name == own):
             await self._lookups.learn_pairs()
-            name = self._names.name(order_id)
-        return name or own
+        return await self._lookups.name_of(order, own)
+
+    def _is_replaced(self, order: Value, order_id: str) -> bool:
+        """Return whether the order may have been replaced by somebody else than us."""
+        by = text_if_any(order, "replaced_by")
+        if by is None or order["status"].text() != "replaced":
+            return False
+        return self._names.promised(order_id) != by
 
     async def _refused(self, old: Value) -> OrderReport | None:
         """Return the order that was promised in the place of *old*, which goes on as it is."""
@@ -286,6 +293,12 @@ class OrderStream:
             return None  # it is told by an event of its own, and by asking
         name = self._names.name(new_id) or ClientOrderId(promised["client_order_id"].text())
         return self._reader.order(promised, name)
+
+
+def _check_listening(data: Value) -> None:
+    """Raise StreamEndedError where the venue tells no orders on the stream, alive as it may be."""
+    if CHANNEL not in {each.text() for each in data["streams"].items()}:
+        raise StreamEndedError(f"the order stream does not tell {CHANNEL}")
 
 
 def _event_time(event: Value) -> datetime:

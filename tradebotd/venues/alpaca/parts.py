@@ -60,7 +60,8 @@ class Parts:
             each: Limits(settings.gates[each], settings.host, each.value, settings.key_id)
             for each in Host
         }
-        self.rest = Rest(settings.venue, {each: self._lines(settings, each) for each in Host})
+        lines = {each: self._lines(settings, each) for each in Host}
+        self.rest = Rest(settings.venue, lines, self._redact)
         names = self.names = OrderNames()
         reader = OrderReader(settings.venue, self.symbols, names.size)
         self.lookups = Lookups(self.rest, reader, self.symbols, names, settings.host)

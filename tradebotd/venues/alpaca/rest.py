@@ -20,6 +20,7 @@ from tradebotd.net.http import Answer, Unsigned
 from tradebotd.net.limited import Call as Place
 from tradebotd.net.limited import LimitedClient
 from tradebotd.net.rate_limit import Priority
+from tradebotd.net.redaction import Redactor
 from tradebotd.ports.venue import SendBlockedBy, check_may_leave, not_blocked
 from tradebotd.storage.held import assert_no_connection_held
 from tradebotd.venues.alpaca.errors import Refusal, error_of
@@ -61,8 +62,8 @@ class Rest:
     of an *order* that may have been; MisshapenError for what cannot be read (`payload.reading`).
     """
 
-    def __init__(self, venue: VenueName, lines: Mapping[Host, Lines]) -> None:
-        self._venue, self._lines = venue, lines
+    def __init__(self, venue: VenueName, lines: Mapping[Host, Lines], redact: Redactor) -> None:
+        self._venue, self._lines, self._redact = venue, lines, redact
 
     async def ask(
         self,
@@ -101,7 +102,7 @@ class Rest:
             return Value(None, "", source)
         if 200 <= told.status < 300:
             return source.json()
-        return refusal_of(source, told, lines.limits)
+        return refusal_of(source, told, lines.limits, self._redact)
 
     async def _sent(
         self,
@@ -142,13 +143,18 @@ class Rest:
             raise VenueUnavailableError(str(error)) from error
 
 
-def refusal_of(source: Source, answer: Answer, limits: Limits) -> Refusal:
+def refusal_of(
+    source: Source,
+    answer: Answer,
+    limits: Limits,
+    redact: Redactor = Redactor(),  # noqa: B008 - immutable
+) -> Refusal:
     """Return the refusal of an answer that is no success, whatever its body is."""
     until = limits.until(answer) if answer.status == 429 else None
     code: int | None = None
     try:
         told = source.json()
-        words = " ".join(told["message"].text()[:300].split())
+        words = " ".join(redact(told["message"].text())[:300].split())
         number = told.get("code")
         code = None if number is None else number.integer()
         extra = told.get("base_price")
