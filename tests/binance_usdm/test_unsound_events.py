@@ -70,7 +70,9 @@ async def test_an_open_order_that_cannot_be_read_hides_no_other() -> None:
                 body=[strange, {**samples.ORDER, "orderId": 78, "clientOrderId": "tb1"}],
             )
         )
-        told = {str(each.client_order_id): each for each in await usdm.venue.open_orders([BTC.symbol])}
+        told = {
+            str(each.client_order_id): each for each in await usdm.venue.open_orders([BTC.symbol])
+        }
         assert set(told) == {"web_1", "tb1"}
         assert (told["web_1"].venue_order_id, told["web_1"].status) == ("77", OrderStatus.UNKNOWN)
 
