@@ -33,10 +33,10 @@ CLOSE: Final = 1e-9
 EXACT: Final = Fraction(1, 10**12)
 BY_PRICE: Final = frozenset({"stop_loss", "trailing_stop", "take_profit"})
 SAID: Final = BY_PRICE | {"signal", "manual", "flatten", "max_holding"}
-HELD_FOR: Final = 0.001  # seconds
+HELD_FOR: Final = 0.001  # seconds: what is stored of an instant is rounded
 ABOUT: Final = Fraction(11, 10)
 STOPPED: Final = Fraction(9, 10)  # a stop lies so far below at most
-OLD: Final = 95.0  # a price of before the entry may end it
+ON_ITS_WAY: Final = 12.0  # a quote that was asked for before the entry may move its stops
 
 
 def judged(positions: list[Any], orders: Mapping[str, Any], facts: Facts) -> list[str]:
@@ -282,14 +282,14 @@ class Case:
         if level is None:
             return None if self._was_refused_for(said, at) else "it names no level"
         level = Fraction(level)
-        seen = self.shown(self.opened - OLD, at)
+        seen = self.shown(self.opened - ON_ITS_WAY, at)
         known = self._legal(said, row["ladder_step"], seen)
         if known is not None and level not in known:
             near = sorted(known, key=lambda each: abs(each - level))[:3]
             return f"level {float(level)} is none of {[float(each) for each in near]} …"
         if order.request.type is not OrderType.MARKET:
             return None
-        lately = self.shown(max(self.opened - OLD, at - WITHIN), at) + self._refused_stops()
+        lately = self.shown(max(self.opened - HELD_FOR, at - WITHIN), at) + self._refused_stops()
         met = self.side.has_met_target if said == "take_profit" else self.side.has_met_stop
         if not any(met(price, level) for price in lately):
             return f"no price that was shown has met {float(level)}"

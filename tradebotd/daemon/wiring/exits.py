@@ -42,7 +42,9 @@ def wire_exits(
 ) -> ExitManager:
     """Build the exit manager. *resting*: venues where stops rest (None: all that take them)."""
     hours = _hours(core)
-    tracked = TrackedPositions(core.database, core.symbols, core.calendars, lambda: bad_ticks.limit)
+    tracked = TrackedPositions(
+        core.database, core.clock, core.symbols, core.calendars, lambda: bad_ticks.limit
+    )
     pauses = SplitPauses(core.database, core.clock, hours)
     groups, stops = _resting(core, placement, evidence, resting, limit_offsets)
     timers, unfilled = RetryTimers(), UnfilledStops(core.database, core.clock)
@@ -70,7 +72,7 @@ def wire_exits(
         sequential=core.sequential,
     )
     orphaned = OrphanedExits(groups, core.clock, sequential=core.sequential)
-    fresh = _fresh(core, bad_ticks)
+    fresh = _fresh(core, bad_ticks, tracked)
     parts = ExitParts(
         tracked=tracked,
         bad_ticks=bad_ticks,
@@ -122,12 +124,13 @@ def _rounds(
     )
 
 
-def _fresh(core: TradingCore, bad_ticks: BadTickFilter) -> FreshPrices:
+def _fresh(core: TradingCore, bad_ticks: BadTickFilter, tracked: TrackedPositions) -> FreshPrices:
     return FreshPrices(
         prices=core.prices,
         symbols=core.symbols,
         calendars=core.calendars,
         venues=core.venues,
+        levels_since=tracked.levels_since,
         is_doubted=bad_ticks.is_doubted,
     )
 
@@ -180,6 +183,7 @@ def _sweep(
         symbols=core.symbols,
         calendars=core.calendars,
         venues=core.venues,
+        clock=core.clock,
         sequential=core.sequential,
     )
 

@@ -196,20 +196,20 @@ class ExitManager:
                 self._tracked.release(position_id)
         exits: Sequence[ExitIntent] = ()
         if not self._book.of(kind).quiet(symbol, price):
-            exits = self._met(symbol, price, kind)
+            exits = self._met(symbol, price, kind, at)
         if self._book.others and kind is _LAST:
-            exits = [*exits, *self._met_around(symbol)]
+            exits = [*exits, *self._met_around(symbol, at)]
         self._rounds.on_tick(at)
         if exits:
             return self._end(exits, at)
         return self._rounds.run_quietly() if self._rounds.has_work else None
 
-    def _met(self, symbol: str, price: Decimal, kind: PriceKind) -> list[ExitIntent]:
+    def _met(self, symbol: str, price: Decimal, kind: PriceKind, at: datetime) -> list[ExitIntent]:
         if not self.bad_ticks.believes(symbol, price, kind):
             return []
-        return self._sweep.exits(self._book.tick(symbol, price, kind), price)
+        return self._sweep.exits(self._book.tick(symbol, price, kind), price, at)
 
-    def _met_around(self, symbol: str) -> Iterator[ExitIntent]:
+    def _met_around(self, symbol: str, at: datetime) -> Iterator[ExitIntent]:
         """Yield the exits met by prices that are made from the last one: its bid and ask."""
         for kind in self._prices.made_from_last(symbol):
             book = self._book.of(kind)
@@ -217,7 +217,7 @@ class ExitManager:
                 continue  # to make a price costs more than to ask
             price = self._prices.price(symbol, kind)
             if price is not None and not book.quiet(symbol, price):
-                yield from self._met(symbol, price, kind)
+                yield from self._met(symbol, price, kind, at)
 
     async def _end(self, exits: Sequence[ExitIntent], at: datetime) -> None:
         """End positions, unless the price is too old: then the sweep asks for a fresh one."""
@@ -277,14 +277,17 @@ class ExitManager:
         """Return open positions whose price has met an exit and that are still there.
 
         Positions whose market is closed wait for it to open, and are not among them; nor are those
-        whose price is not believed.
+        whose price is not believed, or is from before the fill that made their levels.
         """
         beyond = []
         async for page in self._tracked.pages():
             for position in page:
                 kind = position.trigger_kind
                 price = self._prices.price(position.symbol, kind)
-                if price is None or not self._market_exits.is_open(position):
+                age = self._prices.age(position.symbol, now, kind)
+                if price is None or age is None or not self._market_exits.is_open(position):
+                    continue
+                if now - age < self._fresh.since(position):
                     continue
                 if position.symbol in self.symbol_pauses.paused:
                     continue

@@ -24,6 +24,7 @@ from tradebotd.domain.order_type import OrderType
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
+from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.exit_levels import expired, triggered
 from tradebotd.risk.triggers import Trigger
@@ -36,6 +37,7 @@ from tradebotd.trading.prices.fresh_prices import (
     DOUBTED,
     EARLY,
     FRESH,
+    OVERTAKEN,
     FreshPrices,
     PriceOf,
     Quotes,
@@ -85,6 +87,7 @@ class Sweep:
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         venues: Mapping[VenueName, Venue],
+        clock: Clock,
         sequential: bool,
     ) -> None:
         self._tracked = tracked
@@ -96,6 +99,7 @@ class Sweep:
         self._symbols = symbols
         self._calendars = calendars
         self._venues = venues
+        self._clock = clock
         self._sequential = sequential
         self._doubted_since: dict[PriceOf, datetime] = {}
 
@@ -121,12 +125,17 @@ class Sweep:
         result.oldest_price = max(result.oldest_price, sweep.quotes.oldest)
         return sweep.lost
 
-    def exits(self, triggers: Iterable[Trigger], price: Decimal) -> list[ExitIntent]:
-        """Return the exits that a tick at *price* has met, each position as it is held now."""
+    def exits(self, triggers: Iterable[Trigger], price: Decimal, at: datetime) -> list[ExitIntent]:
+        """Return the exits that a tick at *price* has met, each position as it is held now.
+
+        What is newer than the tick of *at*, which came late, waits for another one.
+        """
         exits = []
         for trigger in triggers:
             position = self._tracked.current(trigger.position_id)
-            if position is not None:
+            if position is not None and at < self._fresh.since(position):
+                self._tracked.release(position.id)
+            elif position is not None:
                 exits.append(
                     ExitIntent(
                         position=position, reason=trigger.reason, level=trigger.level, price=price
@@ -163,6 +172,7 @@ class Sweep:
             elif (
                 sweep.waiting
                 and (key := (row.symbol, row.trigger_kind)) in sweep.waiting
+                and self._price(row, sweep) is None
                 and not self._ends_unpriced(row, sweep.now)
             ):
                 sweep.waiting[key].append(row.id)
@@ -172,6 +182,7 @@ class Sweep:
 
     async def _ask(self, venue: VenueName, to_ask: ToAsk, sweep: _Round) -> None:
         """Ask a venue; apply the answer as ticks would, then judge the positions that waited."""
+        asked_at = self._clock.now()
         new = await self._fresh.ask(venue, to_ask, sweep.quotes)
         is_echo = self._venues[venue].traits.quotes_echo
         for key, price in sorted(new.items()):
@@ -185,7 +196,7 @@ class Sweep:
             if not is_echo and not self._bad_ticks.on_quote(name, price, kind, sweep.now):
                 sweep.quotes.unusable[key] = DOUBTED
                 continue
-            sweep.quotes.asked[key] = price
+            sweep.quotes.asked[key], sweep.quotes.asked_at[key] = price, asked_at
         await self._close(self._answered(to_ask.wanted, sweep), sweep)
 
     def _answered(self, wanted: Sequence[PriceOf], sweep: _Round) -> list[ExitIntent]:
@@ -194,7 +205,8 @@ class Sweep:
             price = sweep.quotes.asked.get(key)
             if price is not None and self._is_no_split(key, price, sweep):
                 name, kind = key
-                exits += self.exits(self._tracked.book.tick(name, price, kind), price)
+                met = self._tracked.book.tick(name, price, kind)
+                exits += self.exits(met, price, sweep.quotes.asked_at[key])
         hit_ids = {exit_.position.id for exit_ in exits}
         waited = [position_id for key in wanted for position_id in sweep.waiting.pop(key, ())]
         return exits + self._judged(
@@ -281,7 +293,7 @@ class Sweep:
         self, position: Position, market: _Market, sweep: _Round
     ) -> ExitIntent | None:
         now = sweep.now
-        price = sweep.quotes.get((position.symbol, position.trigger_kind))
+        price = self._price(position, sweep)
         if price is None:
             self._unpriced(position, market, sweep)
             return None
@@ -298,9 +310,17 @@ class Sweep:
             return None
         return ExitIntent(position=position, reason=hit[0], level=hit[1], price=price)
 
+    def _price(self, position: Position, sweep: _Round) -> Decimal | None:
+        """Return the price that the position is judged by: none of before its levels."""
+        key = position.symbol, position.trigger_kind
+        return sweep.quotes.get(key, self._fresh.since(position))
+
     def _unpriced(self, position: Position, market: _Market, sweep: _Round) -> None:
         """Report a position that cannot be judged: no price of one kind stands in for another."""
         kind, symbol = position.trigger_kind, position.symbol
+        if (symbol, kind) in sweep.quotes.known:
+            sweep.result.waiting[str(position.id)] = OVERTAKEN
+            return
         if kind is PriceKind.LAST:
             sweep.result.failed[str(position.id)] = f"{symbol} has no fresh price"
             return

@@ -17,6 +17,7 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import Position
 from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
+from tradebotd.ports.clock import Clock
 from tradebotd.risk.exit_levels import (
     ExitLevels,
     more_favourable,
@@ -42,16 +43,19 @@ class TrackedPositions:
     def __init__(
         self,
         database: Database,
+        clock: Clock,
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         bad_tick: Callable[[], Decimal],
     ) -> None:
         self._database = database
+        self._clock = clock
         self._bad_tick = bad_tick
         self._symbols = symbols
         self._calendars = calendars
         self.book = TriggerBooks()
         self.positions: dict[PositionId, Position] = {}
+        self._levels_since: dict[PositionId, datetime] = {}
         self._moved: dict[PositionId, MovedExit] = {}
         self._closed: dict[PositionId, None] = {}
         self._untargeted: set[PositionId] = set()
@@ -71,14 +75,34 @@ class TrackedPositions:
             self._moved.pop(position.id, None)  # it followed from an outdated version
         else:
             return False
+        self._note_levels(position, tracked)
         self.positions[position.id] = position
         return True
+
+    def _note_levels(self, position: Position, former: Position | None) -> None:
+        """Note since when the position has its levels: its entry, or what moved them later on.
+
+        A fill that moved them is a newer price than any of before; we hear of it a little later.
+        """
+        now = self._clock.now()
+        if former is None:
+            self._levels_since[position.id] = min(position.opened_at, now)
+        elif _basis(former) != _basis(position):
+            self._levels_since[position.id] = now
+
+    def levels_since(self, position: Position) -> datetime:
+        """Return since when the position has its levels: no price from before may meet them.
+
+        Never later than now, however far ahead the clock is that told its fill.
+        """
+        return self._levels_since.get(position.id, position.opened_at)
 
     def forget(self, position_id: PositionId) -> bool:
         """Forget a closed position. Returns whether it was known."""
         self.book.remove(position_id)
         self._untargeted.discard(position_id)
         self._moved.pop(position_id, None)
+        self._levels_since.pop(position_id, None)
         self._closed[position_id] = None
         if len(self._closed) > CLOSED_KEPT:
             del self._closed[next(iter(self._closed))]
@@ -271,6 +295,11 @@ def advanced(position: Position, price: Decimal, symbols: Mapping[str, MarketSym
         stop_loss=levels.stop_loss,
         trailing_stop=levels.trailing_stop,
     )
+
+
+def _basis(position: Position) -> tuple[Decimal, int]:
+    """Return what fills have made of the levels; an operator's are checked as they are set."""
+    return position.entry_price, position.ladder_done
 
 
 def _row(position: Position) -> MovedExit:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -20,11 +20,13 @@ from tradebotd.ports.venue import Venue
 
 log = structlog.get_logger(__name__)
 
+ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
 FRESH: Final = timedelta(seconds=90)  # an older price in memory is asked for again
 QUOTE_SECONDS: Final = 10.0
 
 DOUBTED: Final = "its last price is far from the one before, and nothing confirms it yet"
 EARLY: Final = "its session has no price yet, or none since the break"
+OVERTAKEN: Final = "its last price is from before the fill that made its levels"
 
 OTHERS: Final = (PriceKind.MARK, PriceKind.BID, PriceKind.ASK)
 PriceOf = tuple[str, PriceKind]  # a symbol, and which of its prices
@@ -34,18 +36,25 @@ PriceOf = tuple[str, PriceKind]  # a symbol, and which of its prices
 class Quotes:
     """Prices by symbol and kind. `asked` came from a venue just now; `unusable`: why there is none.
 
-    `checked`: what has been looked for, at which venue.
+    `checked`: what has been looked for, at which venue. `seen`, `asked_at`: since when each of
+    `known` and `asked` is so; a venue's answer, by when it was asked.
     """
 
     known: dict[PriceOf, Decimal] = field(default_factory=dict)
     asked: dict[PriceOf, Decimal] = field(default_factory=dict)
+    seen: dict[PriceOf, datetime] = field(default_factory=dict)
+    asked_at: dict[PriceOf, datetime] = field(default_factory=dict)
     unusable: dict[PriceOf, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     oldest: timedelta = timedelta()
     checked: set[tuple[str, PriceKind, VenueName]] = field(default_factory=set)
 
-    def get(self, key: PriceOf) -> Decimal | None:
-        return self.asked.get(key, self.known.get(key))
+    def get(self, key: PriceOf, since: datetime) -> Decimal | None:
+        """Return the newest price of *since* or later, or None."""
+        for prices, at in ((self.asked, self.asked_at), (self.known, self.seen)):
+            if key in prices and at[key] >= since:
+                return prices[key]
+        return None
 
 
 @dataclass(slots=True)
@@ -59,13 +68,14 @@ class ToAsk:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshPrices:
     """Source of fresh prices. `is_doubted`: whether the price in memory needs a quote to confirm
-    it.
+    it. `levels_since`: since when a position has its levels.
     """
 
     prices: PriceCache
     symbols: Mapping[str, MarketSymbol]
     calendars: Mapping[str, Calendar]
     venues: Mapping[VenueName, Venue]
+    levels_since: Callable[[Position], datetime]
     is_doubted: Callable[[str, PriceKind], bool] = lambda _symbol, _kind: False
 
     def sort(
@@ -73,13 +83,12 @@ class FreshPrices:
     ) -> tuple[list[PriceOf], dict[VenueName, ToAsk]]:
         """Return (prices in memory that will do, what to ask each venue for).
 
-        Each price once for as long as *quotes* last; while a market is closed none is stale.
+        Each price once for as long as *quotes* last; while a market is closed none is stale. One
+        that is older than the levels of some position will do for the others, and is asked for.
         """
         fresh: list[PriceOf] = []
         stale: dict[VenueName, ToAsk] = {}
-        for name, kind, venue in dict.fromkeys(
-            (position.symbol, position.trigger_kind, position.venue) for position in positions
-        ):
+        for (name, kind, venue), since in self._wanted(positions).items():
             symbol, one = self.symbols.get(name), (name, kind, venue)
             if symbol is None or venue not in self.venues or one in quotes.checked:
                 continue
@@ -88,15 +97,40 @@ class FreshPrices:
             price, age = self.prices.price(*key), self.prices.age(name, now, kind)
             closed = not self.calendars[symbol.calendar].is_open(now)
             usable = price is not None and self.unusable_because(name, now, kind) is None
+            overtaken = False
             if usable and price is not None and age is not None and (age <= FRESH or closed):
-                quotes.known[key] = price
+                quotes.known[key], quotes.seen[key] = price, now - age
                 quotes.oldest = max(quotes.oldest, age)
                 fresh.append(key)
-            else:
+                overtaken = quotes.seen[key] < since and not closed
+            if key not in quotes.known or overtaken:
                 to_ask = stale.setdefault(venue, ToAsk())
                 to_ask.symbols[name] = symbol
                 to_ask.wanted.append(key)
         return fresh, stale
+
+    def _wanted(
+        self, positions: Iterable[Position]
+    ) -> dict[tuple[str, PriceKind, VenueName], datetime]:
+        """Return the prices that are wanted, and what the newest levels behind each are of."""
+        wanted: dict[tuple[str, PriceKind, VenueName], datetime] = {}
+        for position in positions:
+            one = position.symbol, position.trigger_kind, position.venue
+            since, newest = self.since(position), wanted.get(one)
+            if newest is None or newest < since:
+                wanted[one] = since
+        return wanted
+
+    def since(self, position: Position) -> datetime:
+        """Return since when a price may meet the position's levels: one of before was overtaken.
+
+        The fill that made them is newer, and away from where the market was before. A venue that
+        echoes our prices has filled at one of those: none is newer.
+        """
+        venue = self.venues.get(position.venue)
+        if venue is not None and venue.traits.quotes_echo:
+            return ALWAYS
+        return self.levels_since(position)
 
     def unusable_because(
         self, symbol: str, now: datetime, kind: PriceKind = PriceKind.LAST
