@@ -24,8 +24,9 @@ def answers_are(stage: Stage, part: str, changed: Callable[[Value], Any]) -> Non
 
     async def strange(call: Any, *args: Any, **how: Any) -> Any:
         told = await answer(call, *args, **how)
-        is_it = isinstance(told, Value) and f"{call.method} {call.path}" == part
-        return value(changed(told)) if is_it else told
+        if isinstance(told, Value) and f"{call.method} {call.path}" == part:
+            return value(changed(told))
+        return told
 
     stage.parts.rest.answer = strange  # type: ignore[method-assign]
 
