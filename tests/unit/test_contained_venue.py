@@ -14,6 +14,7 @@ from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.errors import OutcomeUnknownError, VenueError
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderReport
+from tradebotd.net.errors import MisshapenError
 from tradebotd.ports.venue import SymbolSetup, Venue
 from tradebotd.venues.contained import ContainedVenue
 
@@ -32,6 +33,16 @@ READS: dict[str, Callable[[Venue], Awaitable[object]]] = {
     "set_up": lambda venue: venue.set_up("BTCUSDT", SymbolSetup()),
     "server_clock": lambda venue: venue.server_clock(),
 }
+
+
+class Unreadable(ScriptedVenue):
+    """An adapter that lets out what is of its own tree of errors."""
+
+    async def _read(self, what: str) -> None:
+        raise MisshapenError(what)
+
+    async def cancel(self, symbol: str, client_order_id: ClientOrderId) -> OrderReport:
+        raise MisshapenError(f"{symbol} {client_order_id}")
 
 
 class Surprising(ScriptedVenue):
@@ -66,6 +77,15 @@ class Streaming(ScriptedVenue):
         self.runs += 1
         if self.runs <= self.failures:
             raise KeyError("e")
+
+
+async def test_an_error_of_the_network_leaves_no_adapter_as_it_is() -> None:
+    """2.3: callers know a venue's errors alone."""
+    venue = ContainedVenue(Unreadable(FakeClock(NOW), FakePrices(), {}, {"USDT": Decimal(1)}))
+    with pytest.raises(OutcomeUnknownError):
+        await venue.cancel("BTCUSDT", OURS)
+    with pytest.raises(VenueError):
+        await venue.account()
 
 
 async def test_an_adapter_that_fails_between_calls_is_run_again_after_growing_pauses() -> None:

@@ -16,7 +16,6 @@ from tradebotd.clocks.host import SystemHost
 from tradebotd.domain.errors import (
     OrderRejectedError,
     OutcomeUnknownError,
-    TradebotError,
     VenueError,
     VenueUnavailableError,
 )
@@ -140,7 +139,7 @@ class ContainedVenue:
         try:
             with self._asking(acts=True):
                 return await self._venue.cancel(symbol, client_order_id)
-        except (TradebotError, TimeoutError):
+        except (VenueError, TimeoutError):
             raise
         except Exception as error:  # it may have been cancelled
             log.exception(UNFORESEEN, venue=self.name, call="cancel")
@@ -185,7 +184,7 @@ class ContainedVenue:
         try:
             with self._asking():
                 return await ask()
-        except (TradebotError, TimeoutError):
+        except (VenueError, TimeoutError):
             raise
         except Exception as error:
             log.exception(UNFORESEEN, venue=self.name, call=call)

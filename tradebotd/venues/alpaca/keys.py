@@ -19,6 +19,14 @@ CANNOT_TELL: Final = (
     "Alpaca does not tell what an API key may do: this one reaches withdrawals of crypto, too, and"
     " works from any address. The daemon calls none of that; keep the key in no other place"
 )
+STOPS_SLEEP: Final = (
+    "stops of shares at Alpaca do not run before, after and between the sessions: a price that"
+    " opens beyond one is sold at what it opens with"
+)
+FEES_LATER: Final = (
+    "sales of shares cost regulatory fees (SEC, TAF) that Alpaca takes at the end of the day: they"
+    " are not in the fills, and results are shown without them"
+)
 
 
 def swapped_key(key_id: str, *, live: bool) -> str | None:
@@ -40,8 +48,12 @@ def account_refusals(account: AccountState, *, live: bool) -> Iterator[str]:
         yield f"live = true, but {account.number} is a paper account"
 
 
-def account_warnings(account: AccountState) -> Iterator[str]:
+def account_warnings(account: AccountState, *, stocks: bool = False) -> Iterator[str]:
+    """Yield what is to be known before anything is traded. *stocks*: shares are traded."""
     yield CANNOT_TELL
+    if stocks:
+        yield STOPS_SLEEP
+        yield FEES_LATER
     if account.can_short:
         yield (
             "the account may sell short: a sale of more than is held is refused because each says"

@@ -28,7 +28,7 @@ class Limits:
     def __init__(self, gate: Gate, host: HostClock, host_name: str, key_id: str) -> None:
         self.gate = gate
         self._host = host
-        self.name = f"{host_name} {sha256(key_id.encode()).hexdigest()[:8]}"
+        self.name = f"{host_name} {digest_of(key_id)}"
         self.ban_ends_at: datetime | None = None
         gate.limits.set_limit(self.name, USUAL_LIMIT, MINUTE)
 
@@ -65,6 +65,11 @@ class Limits:
             return None
         told, now = datetime.fromtimestamp(seconds, UTC), self._host.now()
         return told if now < told <= now + LONGEST_WAIT else None
+
+
+def digest_of(key_id: str) -> str:
+    """Return what tells one key from another, and may be shown."""
+    return sha256(key_id.encode()).hexdigest()[:8]
 
 
 def _number(answer: Answer, name: str) -> int | None:

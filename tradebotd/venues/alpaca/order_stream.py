@@ -219,11 +219,14 @@ class OrderStream:
         """Tell what an event says of its order, once."""
         at = _event_time(event)
         event_id = text_if_any(event, "event_id")
-        if event_id is not None and not _is_new(self._told, event_id):
+        if event_id is not None and event_id in self._told:
             return
         for report in await self._reports(event):
             if self._listener is not None:
                 await self._listener(report)
+        if event_id is not None:
+            _is_new(self._told, event_id)  # only now: one that has failed is told again
+        at = min(at, self._host.now() + SLACK)  # a time to come would hide the next gap
         self._heard_at = at if self._heard_at is None else max(self._heard_at, at)
 
     async def _reports(self, event: Value) -> list[OrderReport]:

@@ -126,7 +126,7 @@ class AlpacaVenue:
                 *(() if clock is None else (clock,)),
                 *account_refusals(account, live=self._live),
             ),
-            warnings=tuple(account_warnings(account)),
+            warnings=tuple(account_warnings(account, stocks=self._parts.symbols.have_stocks)),
         )
 
     async def submit(
