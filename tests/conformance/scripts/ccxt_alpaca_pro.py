@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import itertools
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -11,6 +12,7 @@ from tests.conformance.scripts.steps import Steps, control, http, told, ws
 SYMBOL: Final = "BTC/USD"
 PATIENCE: Final = 20.0  # seconds
 TURN: Final = 0.3  # seconds between two changes of the market, until the client has heard of one
+MINUTES = itertools.count()  # a bar of a minute that is known is an update, and not subscribed to
 
 
 async def main() -> int:
@@ -63,7 +65,7 @@ async def trade() -> None:
 
 async def bar() -> None:
     figures = {"open": "1", "high": "3", "low": "1", "close": "2", "volume": "0.5"}
-    at = "2026-01-05T15:00:00Z"
+    at = f"2026-01-05T15:{next(MINUTES):02}:00Z"
     await asyncio.to_thread(control, "bar", symbol=SYMBOL, feed="crypto", at=at, **figures)
 
 
