@@ -90,10 +90,12 @@ class Reasons:
         return not rests and (refused or sought)
 
     def was_run_through(self, subject: str) -> bool:
-        """The price went beyond the limit of a stop of its, which rested on."""
+        """The price went beyond the limit of a stop of its, which rested on; or it rested on with
+        what was left, since too little was there at its limit.
+        """
         number = subject.removeprefix(POSITION)
         return any(
-            order.run_through
+            (order.run_through or (order.triggered and order.fills and order.left))
             for venue in self._facts.venues.values()
             for name, order in venue.ledger.orders.items()
             if name in self._orders and str(self._orders[name]["position_id"]) == number
