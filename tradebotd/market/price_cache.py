@@ -127,6 +127,11 @@ class PriceCache:
         last = self._source(symbol, kind)
         return None if last is None else now - last.at
 
+    def seen_at(self, symbol: str, kind: PriceKind = _LAST) -> datetime | None:
+        """Return when the price was first seen; polled again, it may still be the same print."""
+        last = self._source(symbol, kind)
+        return None if last is None else last.seen_at or last.at
+
     def _source(self, symbol: str, kind: PriceKind) -> LastPrices | None:
         """Return the ticks that the price of *kind* is, or is made from."""
         prices = self._last if self.follows_last(symbol, kind) else self._others[kind]

@@ -54,7 +54,10 @@ class PricePoll:
             await self._clock.sleep_until(max(begun + self._every, self._clock.now()))
 
     async def poll(self) -> int:
-        """Ask once; the number of symbols that have a new price."""
+        """Ask once; the number of symbols that have a new price.
+
+        An answer is as old as its question: what happened meanwhile is newer.
+        """
         now = self._clock.now()
         open_ = [
             each
@@ -63,7 +66,7 @@ class PricePoll:
         ]
         prices = await self._ask(open_)
         for symbol, price in prices.items():
-            await self._tell(symbol, price, self._clock.now())
+            await self._tell(symbol, price, now)
         return len(prices)
 
     async def _ask(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:

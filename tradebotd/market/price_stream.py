@@ -7,7 +7,7 @@ over, and no symbol waits for another. Minutes that have closed, or were missed,
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -36,17 +36,26 @@ log = structlog.get_logger(__name__)
 class _Waiting:
     """Prices that came while their symbol's last one was being acted on, with their numbers."""
 
-    low: tuple[Decimal, int]
-    high: tuple[Decimal, int]
-    last: tuple[Decimal, int]
+    low: "_Told"
+    high: "_Told"
+    last: "_Told"
 
-    def fold(self, price: Decimal, number: int) -> None:
-        self.last = (price, number)
-        self.low = min(self.low, self.last, key=lambda each: each[0])
-        self.high = max(self.high, self.last, key=lambda each: each[0])
+    def fold(self, told: "_Told") -> None:
+        self.last = told
+        self.low = min(self.low, told, key=lambda each: each.price)
+        self.high = max(self.high, told, key=lambda each: each.price)
 
-    def prices(self) -> list[Decimal]:
-        return [price for price, _ in sorted({self.low, self.high, self.last}, key=lambda p: p[1])]
+    def prices(self) -> list["_Told"]:
+        return sorted({self.low, self.high, self.last}, key=lambda each: each.number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Price, when it was received, and its number among all."""
+
+    price: Decimal
+    at: datetime
+    number: int
 
 
 class PriceStream:
@@ -107,20 +116,19 @@ class PriceStream:
         if not self._calendars[self._symbols[symbol].calendar].is_open(now):
             return
         self._count += 1
+        told = _Told(price, now, self._count)
         if symbol in self._busy:
-            told = (price, self._count)
-            waiting = self._waiting.setdefault(symbol, _Waiting(told, told, told))
-            waiting.fold(price, self._count)
+            self._waiting.setdefault(symbol, _Waiting(told, told, told)).fold(told)
             return
-        acting = self._act(symbol, price)
+        acting = self._act(symbol, told)
         if acting is not None:
             self._busy.add(symbol)
             tasks.start_soon(self._finish, symbol, acting)
 
-    def _act(self, symbol: str, price: Decimal) -> Awaitable[None] | None:
+    def _act(self, symbol: str, told: _Told) -> Awaitable[None] | None:
         """Have a price acted on; the path between two trades is unknown."""
         try:
-            return self._on_tick(Tick(self._clock.now(), symbol, price, after_gap=True))
+            return self._on_tick(Tick(told.at, symbol, told.price, after_gap=True))
         except TradebotError as error:  # the sweep looks again; the next price goes on
             log.exception("price not acted on", symbol=symbol, error=str(error))
             return None
@@ -129,8 +137,8 @@ class PriceStream:
         """Wait until a price was acted on, and then act on those that came meanwhile."""
         await self._settle(symbol, acting)
         while (waiting := self._waiting.pop(symbol, None)) is not None:
-            for price in waiting.prices():
-                if (further := self._act(symbol, price)) is not None:
+            for told in waiting.prices():
+                if (further := self._act(symbol, told)) is not None:
                     await self._settle(symbol, further)
         self._busy.discard(symbol)
 

@@ -153,6 +153,9 @@ class ExitManager:
     def as_moved(self, row: Position) -> Position:
         return self._tracked.as_moved(row)
 
+    def levels_since(self, position: Position) -> datetime:
+        return self._fresh.levels_since(position)
+
     def forget(self, position_id: PositionId) -> None:
         if self._tracked.forget(position_id):
             self.trades_closed += 1
@@ -196,20 +199,22 @@ class ExitManager:
                 self._tracked.release(position_id)
         exits: Sequence[ExitIntent] = ()
         if not self._book.of(kind).quiet(symbol, price):
-            exits = self._met(symbol, price, kind, at)
+            exits = self._met(symbol, price, kind, tick)
         if self._book.others and kind is _LAST:
-            exits = [*exits, *self._met_around(symbol, at)]
+            exits = [*exits, *self._met_around(symbol, tick)]
         self._rounds.on_tick(at)
         if exits:
             return self._end(exits, at)
         return self._rounds.run_quietly() if self._rounds.has_work else None
 
-    def _met(self, symbol: str, price: Decimal, kind: PriceKind, at: datetime) -> list[ExitIntent]:
+    def _met(self, symbol: str, price: Decimal, kind: PriceKind, tick: Tick) -> list[ExitIntent]:
         if not self.bad_ticks.believes(symbol, price, kind):
             return []
-        return self._sweep.exits(self._book.tick(symbol, price, kind), price, at)
+        seen_at = self._prices.seen_at(symbol, kind) if tick.repeats else tick.at
+        met = self._tracked.tick(symbol, price, kind, seen_at or tick.at)
+        return self._sweep.exits(met, price)
 
-    def _met_around(self, symbol: str, at: datetime) -> Iterator[ExitIntent]:
+    def _met_around(self, symbol: str, tick: Tick) -> Iterator[ExitIntent]:
         """Yield the exits met by prices that are made from the last one: its bid and ask."""
         for kind in self._prices.made_from_last(symbol):
             book = self._book.of(kind)
@@ -217,7 +222,7 @@ class ExitManager:
                 continue  # to make a price costs more than to ask
             price = self._prices.price(symbol, kind)
             if price is not None and not book.quiet(symbol, price):
-                yield from self._met(symbol, price, kind, at)
+                yield from self._met(symbol, price, kind, tick)
 
     async def _end(self, exits: Sequence[ExitIntent], at: datetime) -> None:
         """End positions, unless the price is too old: then the sweep asks for a fresh one."""
@@ -225,7 +230,7 @@ class ExitManager:
         age = self._clock.now() - at
         if age > FRESH:
             for exit_ in exits:
-                self._tracked.release(exit_.position.id)
+                self._tracked.unlatch(exit_.position.id)
             log.warning("stale price ignored", age_s=age.total_seconds())
             return
         await self._market_exits.close_all(exits, result)
@@ -277,23 +282,23 @@ class ExitManager:
         """Return open positions whose price has met an exit and that are still there.
 
         Positions whose market is closed wait for it to open, and are not among them; nor are those
-        whose price is not believed, or is from before the fill that made their levels.
+        whose price is not believed. None is met by one from before the fill that made its levels.
         """
         beyond = []
         async for page in self._tracked.pages():
             for position in page:
                 kind = position.trigger_kind
                 price = self._prices.price(position.symbol, kind)
-                age = self._prices.age(position.symbol, now, kind)
-                if price is None or age is None or not self._market_exits.is_open(position):
-                    continue
-                if now - age < self._fresh.since(position):
+                seen_at = self._prices.seen_at(position.symbol, kind)
+                if price is None or seen_at is None or not self._market_exits.is_open(position):
                     continue
                 if position.symbol in self.symbol_pauses.paused:
                     continue
                 if self._fresh.unusable_because(position.symbol, now, kind) is not None:
                     continue
-                hit = triggered(position.side, ExitLevels.of(position), price)
+                hit = None
+                if seen_at >= self._fresh.levels_since(position):
+                    hit = triggered(position.side, ExitLevels.of(position), price)
                 if hit is not None or expired(position.exits, position.opened_at, now):
                     beyond.append(position)
         return beyond

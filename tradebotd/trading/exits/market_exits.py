@@ -199,7 +199,7 @@ class MarketExits:
         if self.is_ending(position_id):
             return DenialRule.EXIT_GROUP_ACTIVE
         if not self.is_open(exit_.position):
-            self._tracked.release(position_id)
+            self._tracked.unlatch(position_id)
             return "market closed"
         until = self.timers.held_until(position_id, self._clock.now())
         if until is not None:

@@ -1,6 +1,7 @@
 """Refused stops: the price is there already, or the venue does not want the stop."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -30,8 +31,10 @@ class RefusedStops:
         prices: PriceSource,
         symbols: Mapping[str, MarketSymbol],
         venues: Mapping[VenueName, Venue],
+        levels_since: Callable[[Position], datetime],
     ) -> None:
         self._clock = clock
+        self._levels_since = levels_since
         self._prices = prices
         self._symbols = symbols
         self._venues = venues
@@ -42,13 +45,19 @@ class RefusedStops:
         """Return the exit that a price has met meanwhile; None if refused for another reason.
 
         A pair is refused as one, whichever of its legs has been met. The price that ends the
-        position decides: a fresh, believed one in memory, or the venue's. If neither does, the
-        position ends at the market all the same, unless the venue compared the stop with another
-        price: then it goes on without one, and our own check guards it.
+        position decides: a fresh, believed one in memory that is no older than the fill which made
+        its levels, or the venue's. If neither does, the position ends at the market all the same,
+        unless the venue compared the stop with another price: then it goes on without one, and our
+        own check guards it.
         """
+        exit_, oldest = None, self._clock.now() - FRESH
         last = self._prices.last_prices(position.symbol, position.trigger_kind)
-        usable = last is not None and self._clock.now() - last.at <= FRESH
-        exit_ = _triggered_exit(position, last.believed) if usable and last is not None else None
+        if (
+            last is not None
+            and last.at >= oldest
+            and (last.seen_at or last.at) >= self._levels_since(position)
+        ):
+            exit_ = _triggered_exit(position, last.believed)
         if exit_ is not None or "trigger" not in error.reason:
             return exit_
         price = await self._quote(position)

@@ -62,15 +62,15 @@ MOVE_EVERY: Final = timedelta(seconds=1)
 class RestingStops:
     """Resting stops by position.
 
-    *venues*: those where exits may rest. `queue` has the positions that something is new about, to
-    `maintain` each. `failing`: what could not be placed, and why. `is_attended`: a task does so at
-    once, and clears behind a new stop in a look apart.
+    *venues*: those where exits may rest. `queue`: positions that something is new about, `maintain`
+    each. `failing`: what could not be placed, and why. `is_attended`: a task does, clearing apart.
     """
 
     def __init__(
         self,
         *,
         placement: ExitPlacement,
+        refusals: RefusedStops,
         database: Database,
         clock: Clock,
         prices: PriceSource,
@@ -89,7 +89,7 @@ class RestingStops:
             stops_only=self._room.stops_only,
         )
         self._clock = clock
-        self._refusals = RefusedStops(clock, prices, symbols, venues)
+        self._refusals = refusals
         self._promises = PromisedStops(placement, clock, venues)
         self._days = RestingDays(clock, symbols, calendars, venues)
         self._symbols = symbols
