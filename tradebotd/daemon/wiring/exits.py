@@ -23,6 +23,7 @@ from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
+from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FreshPrices
 from tradebotd.trading.prices.split_pauses import SplitPauses
@@ -46,7 +47,8 @@ def wire_exits(
         core.database, core.clock, core.symbols, core.calendars, lambda: bad_ticks.limit
     )
     pauses = SplitPauses(core.database, core.clock, hours)
-    groups, stops = _resting(core, placement, evidence, resting, limit_offsets)
+    times = UnprotectedTimes(core.database, core.clock, core.symbols, core.calendars)
+    groups, stops = _resting(core, placement, evidence, resting, limit_offsets, times)
     timers, unfilled = RetryTimers(), UnfilledStops(core.database, core.clock)
     holds = ExitHolds(
         clock=core.clock,
@@ -97,6 +99,7 @@ def wire_exits(
         bans=core.bans,
         ban_alerts=BanAlerts(core.database, core.clock, core.bans),
         hours=hours,
+        times=times,
     )
     manager = ExitManager(parts, clock=core.clock, prices=core.prices, writes=core.database.writes)
     recorder.subscribe(manager)
@@ -141,6 +144,7 @@ def _resting(
     evidence: ExitEvidence,
     where: Collection[VenueName] | None,
     limit_offsets: Mapping[VenueName, Decimal],
+    times: UnprotectedTimes,
 ) -> tuple[ExitPlacement, RestingStops]:
     groups = ExitPlacement(
         database=core.database,
@@ -159,6 +163,7 @@ def _resting(
         calendars=core.calendars,
         venues=resting_venues(core.venues, where),
         limit_offsets=limit_offsets,
+        times=times,
     )
     return groups, stops
 

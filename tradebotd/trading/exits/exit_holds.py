@@ -17,10 +17,11 @@ from tradebotd.ports.clock import Clock
 from tradebotd.trading.execution.placement import Placement, Prepared
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_intents import ExitIntent, RestingPair
-from tradebotd.trading.exits.resting_stops import GRACE, RestingStops
+from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
 from tradebotd.trading.prices.split_pauses import SPLIT, SplitPauses
 
+GRACE: Final = timedelta(seconds=2)
 PROBE_EVERY: Final = timedelta(minutes=1)
 
 

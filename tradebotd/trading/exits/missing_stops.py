@@ -1,5 +1,6 @@
 """Stops that should rest and do not: why, until when nobody tries again, and their alert."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from tradebotd.domain.alert_code import AlertCode
@@ -25,6 +26,7 @@ class MissingStops:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._clock = clock
         self.lost: dict[PositionId, str] = {}
+        self._unreported: dict[PositionId, str] = {}  # lost, and maybe there again
         self.failing: dict[str, str] = {}
         self.timers = RetryTimers()
         self.backoff = Backoff()
@@ -36,12 +38,21 @@ class MissingStops:
         self.timers.forget(position_id)
         self.backoff.forget(position_id)
 
+    def lose(self, position_id: PositionId, reason: str) -> None:
+        """Note a stop that is gone: it is alerted, however soon the next one rests."""
+        self.lost[position_id] = self._unreported[position_id] = reason
+
+    def guards_alone(self, position_id: PositionId) -> bool:
+        """Return whether no stop can rest, for a reason that is no refusal: the daemon guards."""
+        return self.lost.get(position_id, "").startswith(GUARDS_ALONE)
+
     def wait(self, position_id: PositionId, reason: str) -> None:
         pause = self.backoff.refused(position_id, reason)
         self.timers.hold_until(position_id, self._clock.now() + pause)
 
     def refused(self, position_id: PositionId, reason: str) -> None:
-        self.failing[str(position_id)] = self.lost[position_id] = reason
+        self.failing[str(position_id)] = reason
+        self.lose(position_id, reason)
         self.wait(position_id, reason)
 
     def denied(self, position_id: PositionId, groups: Groups, denied: OrderDeniedError) -> None:
@@ -58,6 +69,14 @@ class MissingStops:
         self.wait(position_id, denied.rule)
 
     async def update_alerts(self) -> None:
-        await self._alerts.update(
-            {subject(position_id): reason for position_id, reason in self.lost.items()}
-        )
+        """Alert what is lost, and clear what is not any more. Raises DatabaseUnavailableError."""
+        unreported = dict(self._unreported)
+        if unreported:
+            await self._alerts.update(_by_subject(unreported | self.lost))
+            for position_id in unreported:
+                self._unreported.pop(position_id, None)
+        await self._alerts.update(_by_subject(self.lost))
+
+
+def _by_subject(reasons: Mapping[PositionId, str]) -> dict[str, str]:
+    return {subject(position_id): reason for position_id, reason in reasons.items()}

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -44,6 +43,7 @@ from tradebotd.trading.exits.exit_intents import (
     resting_exits,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.live_stops import LiveStops
 from tradebotd.trading.exits.missing_stops import NOT_THERE, MissingStops
 from tradebotd.trading.exits.promised_stops import PromisedStops
 from tradebotd.trading.exits.refused_stops import RefusedStops
@@ -52,10 +52,10 @@ from tradebotd.trading.exits.resting_days import RestingDays
 from tradebotd.trading.exits.resting_groups import any_rests, is_resting
 from tradebotd.trading.exits.resting_queue import RestingQueue
 from tradebotd.trading.exits.resting_room import Fitting, RestingRoom
+from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 
 log = structlog.get_logger(__name__)
 
-GRACE: Final = timedelta(seconds=2)
 MOVE_EVERY: Final = timedelta(seconds=1)
 
 
@@ -77,7 +77,8 @@ class RestingStops:
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         venues: Mapping[VenueName, Venue],
-        limit_offsets: Mapping[VenueName, Decimal] = MappingProxyType({}),
+        limit_offsets: Mapping[VenueName, Decimal],
+        times: UnprotectedTimes,
     ) -> None:
         self._placement = placement
         self._room = RestingRoom(database, venues, clock)
@@ -92,18 +93,16 @@ class RestingStops:
         self._refusals = RefusedStops(clock, prices, symbols, venues)
         self._promises = PromisedStops(placement, clock, venues)
         self._days = RestingDays(clock, symbols, calendars, venues)
-        self._symbols = symbols
-        self._venues = venues
+        self._symbols, self._venues = symbols, venues
         self._checked: set[PositionId] = set()  # checked since it changed
         self._due = DueChecks()
         self.queue = RestingQueue()
         self._places: dict[PositionId, VenueName] = {}
-        self._moved_at: dict[PositionId, datetime] = {}
-        self._live: dict[PositionId, RestingPair] = {}
+        self._live, self._times = LiveStops(clock, times), times
         self.is_attended = False
         self._missing = MissingStops(database, clock)
         self.failing = self._missing.failing
-        placement.subscribe_to_retirements(self._on_retired)
+        placement.subscribe(retired=self._on_retired, withdrawn=self._live.withdrawn)
 
     def _mark_dirty(self, position_id: PositionId, *, is_urgent: bool | None = None) -> None:
         self._due.mark(position_id)
@@ -133,8 +132,12 @@ class RestingStops:
 
     def live(self, position_id: PositionId) -> RestingPair | None:
         """Return what rests; None once its day is over, whether the venue has told so or not."""
-        pair = self._live.get(position_id)
-        return None if pair is None or pair.is_over(self._clock.now()) else pair
+        return self._live.get(position_id)
+
+    def awaits(self, position: Position) -> RestingPair | None:
+        """Return what is to rest for it; None: the daemon is its guard."""
+        alone = self._missing.guards_alone(position.id)
+        return None if alone else self._capability.wanted(position)
 
     def applies_to(self, position: Position) -> bool:
         return position.venue in self._venues
@@ -156,8 +159,7 @@ class RestingStops:
             return live != wanted
         if near_enough(live, wanted, position.side):
             return False
-        moved_at = self._moved_at.get(position.id)
-        just_now = moved_at is not None and self._clock.now() - moved_at < MOVE_EVERY
+        just_now = self._live.was_moved_within(MOVE_EVERY, position.id)
         return not (just_now and follows(live, wanted, position.side))
 
     def on_order_settled(self, position_id: PositionId) -> None:
@@ -168,13 +170,13 @@ class RestingStops:
 
     def _on_retired(self, position_id: PositionId) -> None:
         """Drop what rested or was promised: it makes way for an exit of ours at the market."""
-        self._live.pop(position_id, None)
+        self._live.drop(position_id)
         self._promises.end(position_id)
         self._due.mark(position_id)
 
     def forget(self, position_id: PositionId) -> None:
-        for by_position in (self._live, self._places, self._moved_at):
-            by_position.pop(position_id, None)
+        self._live.forget(position_id)
+        self._places.pop(position_id, None)
         self._missing.forget(position_id)
         self._room.forget(position_id)
         self._checked.discard(position_id)
@@ -220,14 +222,15 @@ class RestingStops:
         return hit
 
     async def _attempt(self, position: Position, read: ExitRead) -> ExitIntent | None:
-        groups = read.groups
         try:
             await self._maintain(position, read)
         except OrderDeniedError as denied:
             if denied.rule is DenialRule.POSITION_CLOSED:
                 self.forget(position.id)  # the missing stop itself has ended it
             else:
-                self._missing.denied(position.id, groups, denied)
+                self._missing.denied(position.id, read.groups, denied)
+                if self.awaits(position) is None:
+                    self._times.guarded(position.id)
         except AccountTakenError as error:
             self.failing[str(position.id)] = f"resting stop: {error}"
         except OrderRejectedError as error:
@@ -264,7 +267,7 @@ class RestingStops:
             self._settled(position.id, rests)
             return
         if wanted is None:
-            self._live.pop(position.id, None)
+            self._live.drop(position.id)
             if rests is not None:
                 await self._placement.withdraw(position.id)
             self._settled(position.id)
@@ -297,7 +300,8 @@ class RestingStops:
         elif active.in_doubt and is_resting(retiring):
             pass  # the resting one stays until the other's outcome is known
         elif self._promises.is_pending(position, groups):
-            await self._await_promise(position, groups)
+            if (reason := await self._promises.look(position, groups)) is not None:
+                self._missing.refused(position.id, reason)
         else:
             await self._placement.clear(position.id, retiring)  # the next check sees what is left
         return False
@@ -310,21 +314,21 @@ class RestingStops:
         read: ExitRead | None,
     ) -> None:
         wanted, cancels_first = fitting
+        gone = rests is None and self._live.lost(position.id)
+        if self._days.is_ending(wanted, position):
+            return  # its end was told a little early: no loss
+        if gone:  # not to an exit of our own: what rested was dropped for it
+            self._missing.lose(position.id, NOT_THERE)
         held_back = self._placement.orders.held_back(position.venue)
         if held_back is not None:  # no refusal: it is due as soon as it may leave
             self._missing.timers.hold_until(position.id, self._clock.now() + held_back.pause)
-            return
-        if self._days.is_ending(wanted, position):
-            if rests is None:
-                self._live.pop(position.id, None)  # its end was told a little early: no loss
             return
         try:
             self._capability.limit(position, wanted)
         except OrderDeniedError:
             await self._keep_or_withdraw(position, wanted, rests)
             raise
-        lost = self.live(position.id) is not None and rests is None
-        self._live.pop(position.id, None)
+        self._live.drop(position.id)
         placed: list[RestingPair] = []
 
         def build(current: Position) -> list[OrderIntent]:
@@ -334,15 +338,13 @@ class RestingStops:
 
         place = partial(self._placement.place, position.id, GroupKind.RESTING, build, [])
         await place(read=read, clears=not self.is_attended, cancels_first=cancels_first)
-        self._moved_at[position.id] = self._clock.now()
-        if lost:  # not to an exit of our own that is under way: that would have been denied
-            self._missing.lost[position.id] = NOT_THERE
+        self._live.moved(position.id)
         if rests is not None and self._promises.takes(position, rests, placed[0]):
             self._promises.add(position.id)
-            self._live[position.id] = rests
+            self._live.rests(position.id, rests)
         else:
             self._missing.backoff.forget(position.id)
-            self._live[position.id] = placed[0]
+            self._live.rests(position.id, placed[0])
         log.info("resting stop placed", **placed[0].fields(position))
         # It stays due once more: the next check reads that it is there, and clears what retires.
         if self.is_attended:
@@ -352,17 +354,13 @@ class RestingStops:
         self, position: Position, wanted: RestingPair, rests: RestingPair | None
     ) -> None:
         """Keep what rests, since no other can, unless it would end what is wanted no more."""
-        self._live.pop(position.id, None)
+        self._live.drop(position.id)
         if rests is not None and ends_too_early(rests, wanted, position):
             await self._placement.withdraw(position.id)
+            self._live.withdrawn(position.id)
             log.warning("resting stop withdrawn", bot=position.bot, symbol=position.symbol)
         elif rests is not None:
-            self._live[position.id] = rests
-
-    async def _await_promise(self, position: Position, groups: Groups) -> None:
-        """Ask what became of a promise; one that is not answered is withdrawn, and alerted."""
-        if (reason := await self._promises.look(position, groups)) is not None:
-            self._missing.refused(position.id, reason)
+            self._live.rests(position.id, rests)
 
     def _broken(self, position: Position, active: ExitGroup) -> None:
         """Wait after a promise that the venue has broken; what rested before rests on."""
@@ -370,7 +368,7 @@ class RestingStops:
         self.failing[str(position.id)] = reason
         self._missing.wait(position.id, reason)
         if (rests := self._days.pair_of(active, position)) is not None:
-            self._live[position.id] = rests
+            self._live.rests(position.id, rests)
         log.warning("promised stop rejected", bot=position.bot, symbol=position.symbol)
 
     def _settled(self, position_id: PositionId, live: RestingPair | None = None) -> None:
@@ -378,12 +376,14 @@ class RestingStops:
             self._missing.backoff.forget(position_id)
         self._due.end(position_id)
         self._missing.lost.pop(position_id, None)
-        if live is not None:
-            self._live[position_id] = live
+        if live is None:
+            self._times.guarded(position_id)  # by the daemon
+        else:
+            self._live.rests(position_id, live)
 
     def _refused(self, position: Position, error: Exception) -> None:
         reason = f"resting stop: {describe_error(error)}"
-        self._live.pop(position.id, None)
+        self._live.drop(position.id)
         self._missing.refused(position.id, reason)
 
     async def _on_triggered_meanwhile(
@@ -392,7 +392,7 @@ class RestingStops:
         """Return the exit of a price faster than the stop; a stop that stays refused has failed."""
         exit_ = await self._refusals.exit_of(position, self._capability.wanted(position), error)
         if exit_ is not None and position.id not in self._missing.backoff.reasons:
-            self._live.pop(position.id, None)
+            self._live.drop(position.id)
             self._missing.wait(position.id, error.reason)
             log.info("stop level met", bot=position.bot, reason=error.reason)
         else:
