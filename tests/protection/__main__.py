@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 
 from tests.database import temporary_cluster
-from tests.protection.campaign import run_seed
+from tests.protection.campaign import Plan, run_seed
 from tests.protection.places import place_of
 from tradebotd.storage.postgres.database import open_database
 
@@ -21,7 +21,7 @@ P99, WORST = 1.0, 5.0
 def main() -> int:
     options = _options()
     logging.disable(logging.INFO)
-    level = logging.INFO if options.trace else logging.ERROR
+    level = logging.DEBUG if options.trace else logging.ERROR
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
     done = _known(options.results)
     seeds = range(options.first, options.first + options.seeds)
@@ -44,7 +44,8 @@ async def _one(seed: int, options: argparse.Namespace, server: Any) -> dict[str,
         open_database(dsn, pool_min=2, pool_max=10) as database,
         place_of(options.venue, ONE_WAY) as place,
     ):
-        return (await run_seed(seed, place, database, options.rounds)).as_json()
+        outcome = await run_seed(seed, place, database, options.rounds, options.plan)
+        return outcome.as_json()
 
 
 def _options() -> argparse.Namespace:
@@ -54,8 +55,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=2, help="positions a symbol, a seed")
     parser.add_argument("--results", type=Path, help="appended to; seeds in it are not run again")
+    parser.add_argument("--plan", type=_plan, help="STEP,STEP:ENDING for all, instead of drawn ones")
     parser.add_argument("--trace", action="store_true", help="show the daemon's log")
     return parser.parse_args()
+
+
+def _plan(text: str) -> Plan:
+    steps, _, ending = text.partition(":")
+    return [step for step in steps.split(",") if step], ending or "stopped"
 
 
 def _known(results: Path | None) -> dict[int, dict[str, Any]]:

@@ -15,7 +15,11 @@ from tradebotd.storage.postgres.database import Database
 LOOK_EVERY: Final = 0.004  # seconds between two looks at the ledger
 PATIENCE: Final = 20.0  # until a stop rests again, or nothing is held
 TIGHTER: Final = Decimal("0.015")
+GAPS: Final = (0.0, 0.05, 0.3, 0.6, 1.2)  # seconds before a mishap; some before we hear of the stop
 WHOLE: Final = Decimal("0.99")  # of a position; the rest may be a fee that left it, or dust
+
+
+Plan = tuple[list[str], str]  # what befalls a position, and how it ends
 
 
 @dataclass
@@ -119,8 +123,16 @@ async def until(so: Callable[[], object], patience: float = PATIENCE) -> bool:
     return False
 
 
-async def run_seed(seed: int, place: Place, database: Database, rounds: int = 2) -> Outcome:
-    """Run one seed: on each symbol *rounds* positions, one after the other."""
+async def run_seed(
+    seed: int,
+    place: Place,
+    database: Database,
+    rounds: int = 2,
+    plan: Plan | None = None,
+) -> Outcome:
+    """Run one seed: on each symbol *rounds* positions, one after the other; each by *plan*, if that
+    is not to be drawn.
+    """
     draw = random.Random(seed)
     setting = Setting(
         database=database,
@@ -139,8 +151,9 @@ async def run_seed(seed: int, place: Place, database: Database, rounds: int = 2)
             wrong.append("the daemon did not start")
         async with anyio.create_task_group() as trials:
             for name in place.symbols:
-                plan = [_plan(draw, place) for _ in range(rounds)]
-                trials.start_soon(_trials, name, plan, life, witness, wrong)
+                plans = [plan or _plan(draw, place) for _ in range(rounds)]
+                own = random.Random(f"{seed} {name}")
+                trials.start_soon(_trials, name, plans, own, life, witness, wrong)
         await until(lambda: life.daemon is None or not life.daemon.exits.held, 10.0)
         if life.daemon is not None:
             await life.daemon.exits.sweep(place.clock.now())
@@ -154,7 +167,7 @@ async def run_seed(seed: int, place: Place, database: Database, rounds: int = 2)
     return Outcome(seed, spells, told, counted, wrong)
 
 
-def _plan(draw: random.Random, place: Place) -> tuple[list[str], str]:
+def _plan(draw: random.Random, place: Place) -> Plan:
     """Draw what befalls a position: some mishaps, then how it ends."""
     known = [*place.mishaps, "moved", "killed"]
     steps = [draw.choice(known) for _ in range(draw.randrange(3))]
@@ -163,7 +176,8 @@ def _plan(draw: random.Random, place: Place) -> tuple[list[str], str]:
 
 async def _trials(
     name: str,
-    plans: list[tuple[list[str], str]],
+    plans: list[Plan],
+    draw: random.Random,
     life: Life,
     witness: Witness,
     wrong: list[str],
@@ -175,6 +189,7 @@ async def _trials(
         if not await _entered(name, life, witness, wrong):
             return
         for step in steps:
+            await anyio.sleep(draw.choice(GAPS))
             await _befall(name, step, life, witness)
             if not await until(lambda: witness.is_guarded(name) or witness.is_flat(name)):
                 wrong.append(f"{name}: no stop rests after {step}")

@@ -68,6 +68,12 @@ class ExitHolds:
         self._probes: dict[PositionId, datetime] = {}  # when an exit is sent in spite of a status
         self._grace = GRACE if clock.speed else timedelta()
         self._met: dict[PositionId, _Met] = {}
+        resting.pairs.subscribe_to_losses(self._on_stop_lost)
+
+    def _on_stop_lost(self, position_id: PositionId) -> None:
+        """End the grace of a stop that is gone: nothing but our own exit ends its position now."""
+        if self._met.pop(position_id, None) is not None:
+            self._timers.forget(position_id)
 
     def reason(self, exit_: ExitIntent) -> str | None:
         """Return why the exit must wait; None when it need not.

@@ -1,5 +1,6 @@
 """Stops that are known to rest, by position."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tradebotd.domain.ids import PositionId
@@ -16,6 +17,11 @@ class LiveStops:
         self._times = times
         self._pairs: dict[PositionId, RestingPair] = {}
         self._moved_at: dict[PositionId, datetime] = {}
+        self._on_lost: list[Callable[[PositionId], None]] = []
+
+    def subscribe_to_losses(self, listener: Callable[[PositionId], None]) -> None:
+        """Notify *listener* when what rested is gone, and it was not us who took it away."""
+        self._on_lost.append(listener)
 
     def __contains__(self, position_id: PositionId) -> bool:
         return position_id in self._pairs
@@ -41,6 +47,8 @@ class LiveStops:
         was_live = self.get(position_id) is not None
         pair = self._pairs.pop(position_id, None)
         self._times.lost(position_id, None if pair is None else pair.ends_at)
+        for listener in self._on_lost:
+            listener(position_id)
         return was_live
 
     def withdrawn(self, position_id: PositionId) -> None:

@@ -277,7 +277,7 @@ class ExitManager:
         for position in list(self.held.values()):
             self._judge_guard(position)
         await self._times.store()
-        await self._resting.update_alerts()
+        await self._resting.missing.update_alerts()
         await self._unprotected.update(lost)
         await self._ban_alerts.tell(self._unguarded())
         self._market_exits.forget_others(self.held)

@@ -21,6 +21,7 @@ from tradebotd.trading.prices.fresh_prices import FRESH
 log = structlog.get_logger(__name__)
 
 QUOTE_SECONDS: Final = 10.0
+MET: Final = "trigger: its price has met it already"  # in the words of a venue
 
 
 class RefusedStops:
@@ -46,9 +47,7 @@ class RefusedStops:
         position ends at the market all the same, unless the venue compared the stop with another
         price: then it goes on without one, and our own check guards it.
         """
-        last = self._prices.last_prices(position.symbol, position.trigger_kind)
-        usable = last is not None and self._clock.now() - last.at <= FRESH
-        exit_ = _triggered_exit(position, last.believed) if usable and last is not None else None
+        exit_ = self.met(position)
         if exit_ is not None or "trigger" not in error.reason:
             return exit_
         price = await self._quote(position)
@@ -57,6 +56,13 @@ class RefusedStops:
         if exit_ is None and pair is not None and pair.working_price is not position.trigger_kind:
             return None
         return exit_ or ExitIntent(position=position, reason=_nearest(pair, price))
+
+    def met(self, position: Position) -> ExitIntent | None:
+        """Return the exit that a fresh, believed price in memory has met; None: none has."""
+        last = self._prices.last_prices(position.symbol, position.trigger_kind)
+        if last is None or self._clock.now() - last.at > FRESH:
+            return None
+        return _triggered_exit(position, last.believed)
 
     async def _quote(self, position: Position) -> Decimal | None:
         """Return the venue's price; None when it fails in any way, or is not there in time."""
