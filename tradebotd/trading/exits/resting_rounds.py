@@ -76,6 +76,7 @@ class RestingRounds:
         self._is_running = self._resting.is_attended = True
         try:
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._resting.times.run)
                 while True:
                     with anyio.move_on_after(self._resting.missing.seconds_to_retry()):
                         await self._resting.queue.wakeup.wait()

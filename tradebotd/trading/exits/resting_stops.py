@@ -97,7 +97,7 @@ class RestingStops:
         self._checked: set[PositionId] = set()  # checked since it changed
         self._due = DueChecks()
         self.queue, self._places = RestingQueue(), dict[PositionId, VenueName]()
-        self.pairs, self._times = LiveStops(clock, times), times
+        self.pairs, self.times = LiveStops(clock, times), times
         self.is_attended = False
         self.missing = MissingStops(database, clock)
         self.failing = self.missing.failing
@@ -231,7 +231,7 @@ class RestingStops:
             else:
                 self.missing.denied(position.id, read.groups, denied)
                 if self.awaits(position) is None:
-                    self._times.guarded(position.id)
+                    self.times.guarded(position.id)
         except AccountTakenError as error:
             self.failing[str(position.id)] = f"resting stop: {error}"
         except OrderRejectedError as error:
@@ -377,7 +377,7 @@ class RestingStops:
         self._due.end(position_id)
         self.missing.lost.pop(position_id, None)
         if live is None:
-            self._times.guarded(position_id)  # by the daemon
+            self.times.guarded(position_id)  # by the daemon
         else:
             self.pairs.rests(position_id, live)
 

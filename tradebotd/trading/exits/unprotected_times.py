@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import anyio
 import structlog
 
 from tradebotd.domain.errors import DatabaseUnavailableError
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 LONG: Final = 5.0  # seconds without guard that are told as soon as they are over
 STORED_AT_ONCE: Final = 1000
+AGAIN_SECONDS: Final = 1.0  # host time, where a row was being changed or the database is away
 
 
 @dataclass(slots=True)
@@ -59,6 +61,17 @@ class UnprotectedTimes:
         self._calendars = calendars
         self._spells: dict[PositionId, _Spells] = {}
         self._unsaved: dict[PositionId, UnprotectedRow] = {}
+        self._changed = anyio.Event()
+
+    async def run(self) -> None:
+        """Store what changes, for ever: a process that is killed has counted what it stored."""
+        while True:
+            await self._changed.wait()
+            self._changed = anyio.Event()
+            await self.store()
+            if self._unsaved:
+                await anyio.sleep(AGAIN_SECONDS)
+                self._changed.set()
 
     async def load(self) -> datetime | None:
         """Load what earlier processes have counted; return when one was last known to guard.
@@ -152,6 +165,7 @@ class UnprotectedTimes:
 
     def _change(self, position_id: PositionId, spells: _Spells) -> None:
         self._unsaved[position_id] = UnprotectedRow(position_id, spells.seconds, spells.since)
+        self._changed.set()
 
     def _length(self, spells: _Spells) -> float:
         """Return the seconds of the present spell in which its market was open."""
