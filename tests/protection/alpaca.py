@@ -25,12 +25,13 @@ from tradebotd.venues.alpaca.parts import Parts, Settings
 from tradebotd.venues.alpaca.paths import Host
 from tradebotd.venues.alpaca.venue import AlpacaVenue, traits_of
 
+CALENDAR: Final = load_calendar("XNYS")  # from files: not within a loop
 NAMES: Final = ("AAPL", "MSFT", "SPY", "TSLA")[:SYMBOLS]
 
 
 @asynccontextmanager
 async def alpaca(one_way: float) -> AsyncIterator[Place]:
-    clock, calendar = SimulatorClock(moment(OPEN)), load_calendar("XNYS")
+    clock, calendar = SimulatorClock(moment(OPEN)), CALENDAR
     simulator = Simulator(
         Terms(storm=10_000, requests_per_minute=100_000, cash=Decimal(10_000_000))
     )
