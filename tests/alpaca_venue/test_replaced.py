@@ -163,3 +163,21 @@ async def test_cancels_and_replacements_do_not_wait_behind_questions(*, known: b
             order(SELL, "1", STOP, "151"),
             send_blocked_by=not_blocked,
         )
+
+
+async def test_a_stop_that_somebody_has_moved_is_ours_with_what_it_sells() -> None:
+    """A8: told at the price that we sent, or what it sold would be nobody's."""
+    async with staged() as stage:
+        await send(stage, "tb1", order(BUY, "10"))
+        first = await send(stage, "tb2", order(SELL, "10", STOP, "190"))
+        stage.exchange.replace(first.venue_order_id, {"stop_price": "180"})
+        told = await found(stage, "tb2")
+        assert told.asked is not None
+        assert (told.status, told.asked.stop_price) == (OrderStatus.NEW, Decimal(190))
+
+        stage.price("179")
+
+        told = await found(stage, "tb2")
+        assert told.asked is not None
+        assert (told.status, told.filled_quantity) == (OrderStatus.FILLED, Decimal(10))
+        assert told.asked.stop_price == 190

@@ -229,6 +229,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             protected_by=lambda position_id: protected.get(position_id, "daemon"),
             resting_kind=lambda _: None,
             resting_quantity=lambda _: None,
+            unprotected_seconds=lambda _: None,
         )
         commands = FakeCommands(database)
         operator = Operator(

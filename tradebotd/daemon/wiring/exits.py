@@ -25,6 +25,7 @@ from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
+from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FreshPrices
 from tradebotd.trading.prices.split_pauses import SplitPauses
@@ -46,9 +47,10 @@ def wire_exits(
     hours = _hours(core)
     level_times, tracked = _tracked(core, bad_ticks)
     pauses = SplitPauses(core.database, core.clock, hours)
-    groups, stops = _resting(
-        core, level_times, placement, evidence, resting_venues(core.venues, resting), limit_offsets
-    )
+    times = UnprotectedTimes(core.database, core.clock, core.symbols, core.calendars)
+    venues = resting_venues(core.venues, resting)
+    refusals = RefusedStops(core.clock, core.prices, core.symbols, venues, level_times.of)
+    groups, stops = _resting(core, placement, evidence, refusals, limit_offsets, times)
     timers, unfilled = RetryTimers(), UnfilledStops(core.database, core.clock)
     holds = _holds(core, placement, stops, pauses, timers, unfilled)
     market_exits = MarketExits(
@@ -91,6 +93,7 @@ def wire_exits(
         bans=core.bans,
         ban_alerts=BanAlerts(core.database, core.clock, core.bans),
         hours=hours,
+        times=times,
     )
     manager = ExitManager(parts, clock=core.clock, prices=core.prices, writes=core.database.writes)
     recorder.subscribe(manager)
@@ -162,11 +165,11 @@ def _fresh(core: TradingCore, bad_ticks: BadTickFilter, level_times: LevelTimes)
 
 def _resting(
     core: TradingCore,
-    level_times: LevelTimes,
     placement: Placement,
     evidence: ExitEvidence,
-    venues: Mapping[VenueName, Venue],
+    refusals: RefusedStops,
     limit_offsets: Mapping[VenueName, Decimal],
+    times: UnprotectedTimes,
 ) -> tuple[ExitPlacement, RestingStops]:
     groups = ExitPlacement(
         database=core.database,
@@ -178,14 +181,15 @@ def _resting(
     )
     stops = RestingStops(
         placement=groups,
-        refusals=RefusedStops(core.clock, core.prices, core.symbols, venues, level_times.of),
+        refusals=refusals,
         database=core.database,
         clock=core.clock,
         prices=core.prices,
         symbols=core.symbols,
         calendars=core.calendars,
-        venues=venues,
+        venues=refusals.venues,
         limit_offsets=limit_offsets,
+        times=times,
     )
     return groups, stops
 

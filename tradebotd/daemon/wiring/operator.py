@@ -53,6 +53,7 @@ def wire_operator(
         protected_by=trading.protection.protected_by,
         resting_kind=trading.protection.resting_kind,
         resting_quantity=trading.protection.resting_quantity,
+        unprotected_seconds=trading.protection.unprotected_seconds,
     )
     return Operator(
         database=database,

@@ -47,16 +47,17 @@ class RetryTimers:
 
 
 class Backoff:
-    """Growing wait after the n-th refusal in a row: 1 s, 2 s, 4 s … 30 s."""
+    """Growing wait after the n-th refusal in a row: 1 s (*first*), 2 s, 4 s … 30 s."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: timedelta = FIRST) -> None:
+        self._first = first
         self._refused: dict[PositionId, int] = {}
         self.reasons: dict[PositionId, str] = {}
 
     def refused(self, position_id: PositionId, reason: str) -> timedelta:
         count = self._refused[position_id] = self._refused.get(position_id, 0) + 1
         self.reasons[position_id] = reason
-        return min(FIRST * (1 << min(count - 1, 10)), LONGEST)
+        return min(self._first * (1 << min(count - 1, 10)), LONGEST)
 
     def forget(self, position_id: PositionId) -> None:
         self._refused.pop(position_id, None)

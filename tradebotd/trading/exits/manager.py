@@ -34,6 +34,7 @@ from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
+from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FRESH, FreshPrices
 from tradebotd.trading.prices.split_pauses import SplitPauses
@@ -69,6 +70,7 @@ class ExitParts(NamedTuple):
     bans: VenueBans
     ban_alerts: BanAlerts
     hours: Mapping[str, Calendar]
+    times: UnprotectedTimes
 
 
 class ExitManager:
@@ -96,6 +98,7 @@ class ExitManager:
         self._fresh = parts.fresh
         self._rounds = parts.rounds
         self._sweep = parts.sweep
+        self._times = parts.times
         self._out_of_reach: Collection[PositionId] = ()
         self.trades_closed = 0  # since the start
 
@@ -114,7 +117,7 @@ class ExitManager:
         An exit of ours is written before it is sent.
         """
         position = self.held.get(position_id)
-        if position is not None and position.stop_loss is None and position.trailing_stop is None:
+        if position is not None and not _has_stop(position):
             return "none"
         by_daemon = (
             position is not None
@@ -148,6 +151,8 @@ class ExitManager:
 
     def watch(self, position: Position) -> None:
         if self._tracked.watch(position):
+            self._times.opened(position)
+            self._judge_guard(position)
             self._resting.on_position_changed(position)
 
     def as_moved(self, row: Position) -> Position:
@@ -163,8 +168,11 @@ class ExitManager:
         self._market_exits.forget(position_id)
         self._orphaned.mark_dirty()
         self._holds.forget(position_id)
+        self._times.closed(position_id)
 
-    def release(self, position_id: PositionId) -> None:
+    def release(self, position_id: PositionId, at: datetime | None = None) -> None:
+        if at is not None:
+            self._times.order_ended(position_id, at)
         if position_id not in self._market_exits.timers:
             self._tracked.release(position_id)
         self._resting.on_order_settled(position_id)
@@ -172,8 +180,12 @@ class ExitManager:
     async def load(self, now: datetime) -> int:
         """Watch every open position as stored, its stops moved by the candles since."""
         await self.symbol_pauses.load()
+        guarded_until = await self._times.load()
         loaded = await self._tracked.load(now)
         for position in loaded:
+            self._times.resumed(position, guarded_until)
+            if self._resting.awaits(position) is None:
+                self._times.lost(position.id)  # until prices come, or a sweep
             self._resting.on_position_changed(position)
         return len(loaded)
 
@@ -248,6 +260,8 @@ class ExitManager:
 
     async def run(self) -> None:
         """Place stops for ever, as soon as a fill is known, whether prices come or not."""
+        for position in list(self.held.values()):
+            self._judge_guard(position)
         await self._rounds.run()
 
     async def run_once(self) -> None:
@@ -265,12 +279,37 @@ class ExitManager:
         await self.symbol_pauses.save()
         await self._unfilled.store()
         await self._rounds.after_sweep(result)
-        await self._resting.update_alerts()
+        for position in list(self.held.values()):
+            self._judge_guard(position)
+        await self._times.store()
+        await self._resting.missing.update_alerts()
         await self._unprotected.update(lost)
         await self._ban_alerts.tell(self._unguarded())
         self._market_exits.forget_others(self.held)
         await self._market_exits.update_alerts()
         return result
+
+    def _judge_guard(self, position: Position) -> None:
+        """Count the time of a position without guard, where what guards it may have changed.
+
+        Of one whose stop is to rest, looks at what rests say so; but one that is larger than its
+        stop is not guarded by it. One without a stop is to have no guard.
+        """
+        awaited, rests = self._resting.awaits(position), self._resting.live(position.id)
+        if awaited is not None:
+            if rests is not None and rests.quantity < awaited.quantity:
+                self._times.lost(position.id)
+        elif not _has_stop(position) or self.protected_by(position.id) != "none":
+            self._times.guarded(position.id)
+        else:
+            self._times.lost(position.id)
+
+    def unprotected_seconds(self, position_id: PositionId) -> float | None:
+        """Return for how long it has been without guard; None: it has no stop, or is not held."""
+        position = self.held.get(position_id)
+        if position is None or not _has_stop(position):
+            return None
+        return self._times.seconds(position_id)
 
     def _unguarded(self) -> Mapping[VenueName, int]:
         """Positions by venue that no stop guards there."""
@@ -319,3 +358,7 @@ class ExitManager:
     async def clear_orphaned_exits(self) -> None:
         """Clear all exits behind closed positions, now. Raises DatabaseUnavailableError."""
         await self._orphaned.clear({}, patient=False)
+
+
+def _has_stop(position: Position) -> bool:
+    return position.stop_loss is not None or position.trailing_stop is not None

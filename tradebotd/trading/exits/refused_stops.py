@@ -22,9 +22,12 @@ from tradebotd.trading.prices.fresh_prices import FRESH
 log = structlog.get_logger(__name__)
 
 QUOTE_SECONDS: Final = 10.0
+MET: Final = "trigger: its price has met it already"  # in the words of a venue
 
 
 class RefusedStops:
+    """Refusals of stops. `venues`: those where exits may rest."""
+
     def __init__(
         self,
         clock: Clock,
@@ -37,7 +40,7 @@ class RefusedStops:
         self._levels_since = levels_since
         self._prices = prices
         self._symbols = symbols
-        self._venues = venues
+        self.venues = venues
 
     async def exit_of(
         self, position: Position, pair: RestingPair | None, error: OrderRejectedError
@@ -50,14 +53,7 @@ class RefusedStops:
         unless the venue compared the stop with another price: then it goes on without one, and our
         own check guards it.
         """
-        exit_, oldest = None, self._clock.now() - FRESH
-        last = self._prices.last_prices(position.symbol, position.trigger_kind)
-        if (
-            last is not None
-            and last.at >= oldest
-            and (last.seen_at or last.at) >= self._levels_since(position)
-        ):
-            exit_ = _triggered_exit(position, last.believed)
+        exit_ = self.met(position)
         if exit_ is not None or "trigger" not in error.reason:
             return exit_
         price = await self._quote(position)
@@ -67,9 +63,18 @@ class RefusedStops:
             return None
         return exit_ or ExitIntent(position=position, reason=_nearest(pair, price))
 
+    def met(self, position: Position) -> ExitIntent | None:
+        """Return the exit that a fresh, believed price in memory has met; None: none has."""
+        last = self._prices.last_prices(position.symbol, position.trigger_kind)
+        if last is None or self._clock.now() - last.at > FRESH:
+            return None
+        if (last.seen_at or last.at) < self._levels_since(position):
+            return None  # of before the fill that made its levels
+        return _triggered_exit(position, last.believed)
+
     async def _quote(self, position: Position) -> Decimal | None:
         """Return the venue's price; None when it fails in any way, or is not there in time."""
-        symbol, venue = self._symbols[position.symbol], self._venues[position.venue]
+        symbol, venue = self._symbols[position.symbol], self.venues[position.venue]
         try:
             with anyio.fail_after(QUOTE_SECONDS):
                 quote = (await venue.quotes([symbol])).get(position.symbol)
