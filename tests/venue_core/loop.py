@@ -79,7 +79,9 @@ class SharedTimeLoop(asyncio.SelectorEventLoop):
         in_threads = 0 if self._limiter is None else self._limiter.borrowed_tokens
         return bool(self.owed or self._in_threads or in_threads)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> Any:
         future = super().run_in_executor(executor, func, *args)
         self._in_threads += 1
 

@@ -37,16 +37,35 @@ class Place(Protocol):
     `section`, `symbol_lines`, `bot_lines`: what the configuration says of it. `quantity`: of an entry.
     """
 
-    kind: str
-    name: str
-    symbol: str
-    currency: str
-    quantity: Decimal
-    section: str
-    symbol_lines: str
-    bot_lines: str
-    secrets: Mapping[str, str]
-    server: Server
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def symbol(self) -> str: ...
+
+    @property
+    def currency(self) -> str: ...
+
+    @property
+    def quantity(self) -> Decimal: ...
+
+    @property
+    def section(self) -> str: ...
+
+    @property
+    def symbol_lines(self) -> str: ...
+
+    @property
+    def bot_lines(self) -> str: ...
+
+    @property
+    def secrets(self) -> Mapping[str, str]: ...
+
+    @property
+    def server(self) -> Server: ...
 
     @property
     def price(self) -> Decimal: ...
