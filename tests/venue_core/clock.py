@@ -7,14 +7,17 @@ from typing import Any, Final, cast
 
 from tests.simulation.host import VirtualTime
 from tests.simulation.world import virtual_host
+from tests.simulators.binance import outbox
 from tests.simulators.binance.spot import simulator as spot
 from tests.simulators.binance.usdm import app as usdm
 from tests.simulators.shared import server
 from tests.simulators.shared.clock import SimulatorClock, to_ms
 from tests.venue_core.loop import SharedTimeLoop
+from tradebotd.daemon import disk_watch
 from tradebotd.scheduling import scheduler
 
-LOOK: Final = 0.25  # seconds between two looks of a simulator at what is due
+LOOK: Final = 0.5  # seconds between two looks of a simulator at what is due
+DISK_SECONDS: Final = 30.0  # between two looks at the free space, each in a thread
 
 
 class SharedClock(SimulatorClock):
@@ -31,15 +34,17 @@ class SharedClock(SimulatorClock):
 
 @contextmanager
 def shared_time(loop: SharedTimeLoop, began: datetime) -> Iterator[None]:
-    """The daemon's machine has the loop's time; simulators look at theirs seldom enough.
+    """The daemon's machine has the loop's time; whoever looks at it looks seldom enough.
 
-    Each look is a turn of the loop: a hundred in a second would cost more than the daemon does. The
+    Each look is a turn of the loop: a hundred in a second would cost more than all else does. The
     scheduler's timers are set for the instant itself: whoever waits for it turn by turn waits for ever.
     """
     changed: list[tuple[Any, str, float]] = [
         (server, "TICK", LOOK),
         (usdm, "TURN", LOOK),
         (spot, "TICK", LOOK),
+        (outbox, "LOOK", LOOK),
+        (disk_watch, "LOOK_SECONDS", DISK_SECONDS),
         (scheduler, "EARLY_SECONDS", 0.0),
     ]
     former = [getattr(module, name) for module, name, _ in changed]

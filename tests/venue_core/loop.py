@@ -1,22 +1,19 @@
 """An event loop whose time stands still while anything happens, sockets included, and then jumps.
 
 Simulator and adapter talk by real sockets of the loopback, in one process: when nothing is ready,
-nothing is under way between them either, as what one side has sent is there for the other. Outside
-of the process there is PostgreSQL alone: while it owes an answer, no time passes.
+nothing is under way between them either, as what one side sends is there for the other at once (and
+should it once not be, it is late by one timer, as over any wire). Outside of the process there is
+PostgreSQL alone: while it owes an answer, no time passes.
 """
 
-import array
 import asyncio
-import fcntl
 import selectors
-import termios
 from collections.abc import Callable
 from typing import Any, Final
 
 import anyio.to_thread
 
 REAL_SECONDS: Final = 60.0  # for PostgreSQL or a thread; then something is stuck
-ARRIVES: Final = 0.002  # seconds in which what has left over the loopback has certainly arrived
 READY: Final = b"Z\x00\x00\x00\x05"  # ReadyForQuery, but for its status
 
 
@@ -36,24 +33,8 @@ class _Selector(selectors.DefaultSelector):
             if not found:
                 raise StuckError(f"{self.loop.owed} answers of PostgreSQL are missing")
             return found
-        if self._is_under_way():
-            found = super().select(ARRIVES)
-            if found:
-                return found
         self.loop.virtual += timeout
         return []
-
-    def _is_under_way(self) -> bool:
-        """Whether a socket has sent what the other side has not confirmed."""
-        for key in self.get_map().values():
-            left = array.array("i", [0])
-            try:
-                fcntl.ioctl(key.fd, termios.TIOCOUTQ, left)
-            except OSError:
-                continue  # it listens
-            if left[0]:
-                return True
-        return False
 
 
 class SharedTimeLoop(asyncio.SelectorEventLoop):
