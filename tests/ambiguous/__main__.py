@@ -9,13 +9,14 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from tests.ambiguous.cases import VENUES, Case, Kind, all_cases, case_of
-from tests.ambiguous.scenario import Verdict, play
+from tests.ambiguous.scenario import MARGIN, Verdict, play
 from tests.database import PostgresServer, temporary_cluster
 from tradebotd.domain.decimals import forbid_floats
 
@@ -32,7 +33,7 @@ def main() -> int:
     left = [case for case in wanted if str(case) not in done]
     with temporary_cluster() as server:
         workers = [
-            _worker(server, left[number :: options.jobs], options.results, number)
+            _worker(server, left[number :: options.jobs], options, number)
             for number in range(options.jobs)
         ]
         codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers]
@@ -41,11 +42,18 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.ambiguous", description=__doc__)
-    parser.add_argument("--venue", choices=VENUES, action="append", help="this one; may be repeated")
+    parser.add_argument(
+        "--venue", choices=VENUES, action="append", help="this one; may be repeated"
+    )
     parser.add_argument("--kind", choices=list(Kind), action="append", help="of order; likewise")
     parser.add_argument("--only", metavar="CASE", action="append", help="VENUE/KIND/FAULT/TRUTH")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once")
     parser.add_argument("--results", type=Path, default=Path("ambiguous.jsonl"), help="appended to")
+    parser.add_argument(
+        "--hour",
+        action="store_true",
+        help="seek what can rest for the hour that the venues ask for, not for minutes",
+    )
     parser.add_argument("--trace", action="store_true", help="write what the daemon logs")
     return parser.parse_args()
 
@@ -67,7 +75,9 @@ def _rows(results: Path) -> dict[str, dict[str, Any]]:
     return {row["case"]: row for row in map(json.loads, results.read_text().splitlines())}
 
 
-def _worker(server: PostgresServer, cases: Sequence[Case], results: Path, number: int) -> int:
+def _worker(
+    server: PostgresServer, cases: Sequence[Case], options: argparse.Namespace, number: int
+) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -76,7 +86,7 @@ def _worker(server: PostgresServer, cases: Sequence[Case], results: Path, number
         asyncio.set_event_loop(None)
         server.prefix = f"worker_{number}"
         for case in cases:
-            _write(results, _played(case, server))
+            _write(options.results, _played(case, server, None if options.hour else MARGIN))
         code = 0
     except BaseException:  # noqa: BLE001 - whatever it was, the parent is told
         traceback.print_exc()
@@ -85,9 +95,9 @@ def _worker(server: PostgresServer, cases: Sequence[Case], results: Path, number
         os._exit(code)
 
 
-def _played(case: Case, server: PostgresServer) -> Verdict:
+def _played(case: Case, server: PostgresServer, margin: timedelta | None) -> Verdict:
     try:
-        return play(case, server)
+        return play(case, server, margin)
     except Exception as error:  # noqa: BLE001 - it is a finding, and the others go on
         told = "".join(traceback.format_exception(error))[-2000:]
         return Verdict(str(case), [f"a crash: {told}"])

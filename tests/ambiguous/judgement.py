@@ -22,7 +22,9 @@ def doubled(case: Case, run: Run) -> list[str]:
     orders, held = run.place.orders(), run.place.held()
     found = []
     names = [each.client_order_id for each in orders]
-    found += [f"{name} was taken twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    found += [
+        f"{name} was taken twice" for name in sorted({n for n in names if names.count(n) > 1})
+    ]
     bought = sum(
         (each.quantity if each.is_open else each.executed for each in orders if each.side == "buy"),
         NONE,

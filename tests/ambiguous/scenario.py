@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -20,8 +21,11 @@ from tradebotd.domain.signal import SignalKind
 SETTLED_SECONDS: Final = 60.0
 ENTERS_SECONDS: Final = 150.0  # candles are enough by then
 CLOSED_SECONDS: Final = 150.0
+MARGIN: Final = timedelta(minutes=4)
 LONGEST_SECONDS: Final = 2 * 3600.0  # what can rest is sought for an hour
-CAPITAL: Final = 'initial_capital = "100000"\nlimits = { max_daily_trades = 20, max_daily_loss = "50%" }'
+CAPITAL: Final = (
+    'initial_capital = "100000"\nlimits = { max_daily_trades = 20, max_daily_loss = "50%" }'
+)
 BOTS: Final = {
     Kind.MARKET_ENTRY: 'exits = { stop_loss = "2%" }',
     Kind.LIMIT_ENTRY: (
@@ -47,9 +51,14 @@ class Verdict:
 
 
 class Scenario:
-    def __init__(self, case: Case, run: Run) -> None:
+    """*margin*: for which an order that can rest is sought, in place of the venue's own hour."""
+
+    def __init__(self, case: Case, run: Run, margin: timedelta | None) -> None:
         self.case, self.run = case, run
         self.verdict = Verdict(str(case))
+        if margin is not None:
+            adapter = run.daemon.adapter
+            adapter.traits = replace(adapter.traits, resting_margin=margin)
         self.struck: set[str] = set()
         self._struck_at = 0.0
         self._armed = False
@@ -160,8 +169,8 @@ class Scenario:
         return [f"position {row['id']} is open in our books" for row in rows]
 
 
-def play(case: Case, server: PostgresServer) -> Verdict:
-    """One case on a loop of its own."""
+def play(case: Case, server: PostgresServer, margin: timedelta | None = MARGIN) -> Verdict:
+    """One case on a loop of its own. *margin*: of orders that can rest; None: the venue's own."""
     if not case.is_possible:
         return Verdict(str(case), at_a_minute="excluded")
     began = time.perf_counter()
@@ -170,7 +179,7 @@ def play(case: Case, server: PostgresServer) -> Verdict:
         bot = f"{BOTS[case.kind]}\n{CAPITAL}"
         rests = case.kind is not Kind.MARKET_EXIT
         async with running(loop, server, case.venue, bot=bot, resting_stops=rests) as run:
-            return await Scenario(case, run).play()
+            return await Scenario(case, run, margin).play()
 
     verdict = in_shared_time(whole)
     verdict.seconds = round(time.perf_counter() - began, 2)

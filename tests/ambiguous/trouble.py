@@ -39,7 +39,9 @@ def refused(code: int, text: str) -> dict[str, Any]:
 
 BY_BINANCE: Final = {
     FaultName.UNKNOWN_ERROR: answered(503, refused(-1000, UNKNOWN)),
-    FaultName.TIMED_OUT: answered(504, refused(-1007, "Timeout waiting for response from backend.")),
+    FaultName.TIMED_OUT: answered(
+        504, refused(-1007, "Timeout waiting for response from backend.")
+    ),
     FaultName.UNEXPECTED: answered(500, refused(-1006, "An unexpected response was received.")),
 }
 BY_ALPACA: Final = {
@@ -68,9 +70,7 @@ async def strike(case: Case, server: Server) -> None:
         return
     vendors = BY_ALPACA if case.venue == "alpaca" else BY_BINANCE
     fault = (BY_ALL | vendors)[case.fault]
-    server.faults.set(
-        replace(fault, operation="place", executed=EXECUTED[case.truth], after=LATER)
-    )
+    server.faults.set(replace(fault, operation="place", executed=EXECUTED[case.truth], after=LATER))
 
 
 def cut_the_next_send(server: Server) -> None:
@@ -95,7 +95,7 @@ def is_order(request: bytes) -> bool:
 
 async def _reset(wire: Any, server: Server) -> None:
     """Reset it at the venue's end, which may not have taken it yet."""
-    ours = wire._stream.extra(SocketAttribute.raw_socket).getsockname()
+    ours = wire._stream.extra(SocketAttribute.raw_socket).getsockname()  # noqa: S610
     for _ in range(TURNS):
         taken = server.listener._runner.server
         for handler in [] if taken is None else taken.connections:

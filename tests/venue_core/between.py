@@ -19,7 +19,11 @@ class Between:
         self._adapter, self._as_sent = adapter, as_sent
 
     async def submit(
-        self, client_order_id: ClientOrderId, request: OrderRequest, *, send_blocked_by: SendBlockedBy
+        self,
+        client_order_id: ClientOrderId,
+        request: OrderRequest,
+        *,
+        send_blocked_by: SendBlockedBy,
     ) -> OrderReport:
         await self._as_sent([(client_order_id, request)])
         told: OrderReport = await self._adapter.submit(

@@ -34,7 +34,9 @@ class Run:
     def books(self) -> Books:
         return self.daemon.books
 
-    async def until(self, so: Callable[[], Awaitable[bool]], seconds: float, step: float = 1) -> bool:
+    async def until(
+        self, so: Callable[[], Awaitable[bool]], seconds: float, step: float = 1
+    ) -> bool:
         """Let time pass until *so*, for *seconds* at most; whether it came to be."""
         ends = self.loop.time() + seconds
         while not await so():
@@ -75,8 +77,6 @@ async def running(
         async with (
             server.fresh_database() as dsn,
             PLACES[venue](clock) as place,
-            opened(
-                place, dsn, Path(directory), bot=bot, resting_stops=resting_stops
-            ) as daemon,
+            opened(place, dsn, Path(directory), bot=bot, resting_stops=resting_stops) as daemon,
         ):
             yield Run(place, daemon, loop)

@@ -124,9 +124,7 @@ async def select_in_doubt(
 async def select_lost(connection: Connection) -> list[LostOrder]:
     """Return orders whose outcome is unknown; those that are being sent are among them."""
     return [
-        LostOrder(
-            ClientOrderId(row["client_order_id"]), VenueName(row["venue"]), row["send_by"]
-        )
+        LostOrder(ClientOrderId(row["client_order_id"]), VenueName(row["venue"]), row["send_by"])
         for row in await connection.fetch(SELECT_LOST)
     ]
 

@@ -24,10 +24,10 @@ class SpotPlace:
     quantity = Decimal("0.1")
     symbol_lines = ""
     bot_lines = ""
-    secrets = {"key": ED25519_KEY, "secret": private_pem()}
 
     def __init__(self, server: Server, simulator: SpotSimulator) -> None:
         self.server, self.simulator = server, simulator
+        self.secrets = {"key": ED25519_KEY, "secret": private_pem()}
         self.section = f"""
 kind = "binance_spot"
 base_url = "{server.http}"
@@ -37,9 +37,7 @@ api_secret = {{ file = "secret" }}
 """
         venue = simulator.venue
         self.account = venue.open_account(ACCOUNT, {"USDT": str(CASH)})
-        venue.add_key(
-            ApiKey(ED25519_KEY, ACCOUNT, public_key=ed25519.public_key(ED25519_SECRET))
-        )
+        venue.add_key(ApiKey(ED25519_KEY, ACCOUNT, public_key=ed25519.public_key(ED25519_SECRET)))
         for symbol, price in (("BTCUSDT", "60000"), ("BNBUSDT", "600")):
             venue.move(symbol, price)
 

@@ -21,10 +21,10 @@ class UsdmPlace:
     quantity = Decimal("0.1")
     symbol_lines = ""
     bot_lines = 'position_type = "futures"\nleverage = 2'
-    secrets = {"key": KEY.name, "secret": KEY.secret}
 
     def __init__(self, server: Server, simulator: Simulator) -> None:
         self.server, self.simulator = server, simulator
+        self.secrets = {"key": KEY.name, "secret": KEY.secret}
         simulator.venue.funds_by_itself = False
         self.section = f"""
 kind = "binance_usdm"

@@ -1,4 +1,4 @@
-"""Prompt looks: reconciliations sooner than the schedule's while the outcome of an order is unknown.
+"""Prompt looks: reconciliations before the schedule's while an order's outcome is unknown.
 
 An exit that was lost on its way leaves a position with nothing to end it until its absence is
 proven. So each such order is asked for once at once, and again as soon as a venue's "never seen"
@@ -66,7 +66,7 @@ class PromptLooks:
         self._wake.set()
 
     async def attend(self, reconcile: Reconcile) -> None:
-        """Look when it is time, until cancelled. What an earlier process left unknown is among it."""
+        """Look when it is time, until cancelled; also for what an earlier process left unknown."""
         while True:
             seconds = await self.look(reconcile)
             with anyio.move_on_after(seconds):
