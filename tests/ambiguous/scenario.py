@@ -1,18 +1,18 @@
 """One case from start to end: a bot trades, its order goes wrong, an hour may pass, the books are read."""
 
 import asyncio
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from tests.ambiguous.cases import Case, Kind
 from tests.ambiguous.judgement import bare, doubled, unsettled, untold
 from tests.ambiguous.trouble import strike
 from tests.database import PostgresServer
 from tests.venue_core.between import Orders, interpose
+from tests.venue_core.campaign import Verdict
 from tests.venue_core.loop import SharedTimeLoop
 from tests.venue_core.machine import Run, in_shared_time, running
 from tradebotd.domain.side import Side
@@ -36,18 +36,6 @@ BOTS: Final = {
     Kind.LONE_STOP: 'exits = { stop_loss = "2%" }',
 }
 STOPS: Final = frozenset({Kind.STOP, Kind.LONE_STOP})
-
-
-@dataclass
-class Verdict:
-    case: str
-    violations: list[str] = field(default_factory=list)
-    at_a_minute: str = ""  # what the order's status was, or "excluded"
-    settled_after: float | None = None
-    seconds: float = 0.0
-
-    def as_row(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Scenario:
@@ -132,12 +120,12 @@ class Scenario:
     async def _a_minute(self) -> None:
         """The order is settled by then, or unknown with an alert."""
         while self.run.loop.time() < self._struck_at + SETTLED_SECONDS:
-            if self.verdict.settled_after is None and await self._is_settled():
-                self.verdict.settled_after = round(self.run.loop.time() - self._struck_at, 1)
+            if self.verdict.after is None and await self._is_settled():
+                self.verdict.after = round(self.run.loop.time() - self._struck_at, 1)
             await asyncio.sleep(1)
         rows = await self.run.books.orders()
         told = [row["status"] for row in rows if row["client_order_id"] in self.struck]
-        self.verdict.at_a_minute = " ".join(told)
+        self.verdict.outcome = " ".join(told)
         self.verdict.violations += await untold(self.struck, self.run)
         self.verdict.violations += await bare(self.case, self.run)
 
@@ -151,8 +139,8 @@ class Scenario:
         if not await self.run.until(self._is_over, LONGEST_SECONDS, 20):
             rows = await unsettled(self.struck, self.run)
             self.verdict.violations.append(f"never settled: {[row['status'] for row in rows]}")
-        if self.verdict.settled_after is None:
-            self.verdict.settled_after = round(self.run.loop.time() - self._struck_at, 1)
+        if self.verdict.after is None:
+            self.verdict.after = round(self.run.loop.time() - self._struck_at, 1)
         await asyncio.sleep(65)  # one more reconciliation
         self.verdict.violations += await self.run.books.differences(self.run.place)
         self.verdict.violations += await self._open_positions()
@@ -169,11 +157,11 @@ class Scenario:
         return [f"position {row['id']} is open in our books" for row in rows]
 
 
-def play(case: Case, server: PostgresServer, margin: timedelta | None = MARGIN) -> Verdict:
-    """One case on a loop of its own. *margin*: of orders that can rest; None: the venue's own."""
+def play(name: str, server: PostgresServer, margin: timedelta | None = MARGIN) -> Verdict:
+    """Play the case of that name. *margin*: of orders that can rest; None: the venue's own."""
+    case = case_of(name)
     if not case.is_possible:
-        return Verdict(str(case), at_a_minute="excluded")
-    began = time.perf_counter()
+        return Verdict(name, outcome="excluded: no byte arrives")
 
     async def whole(loop: SharedTimeLoop) -> Verdict:
         bot = f"{BOTS[case.kind]}\n{CAPITAL}"
@@ -181,6 +169,4 @@ def play(case: Case, server: PostgresServer, margin: timedelta | None = MARGIN) 
         async with running(loop, server, case.venue, bot=bot, resting_stops=rests) as run:
             return await Scenario(case, run, margin).play()
 
-    verdict = in_shared_time(whole)
-    verdict.seconds = round(time.perf_counter() - began, 2)
-    return verdict
+    return in_shared_time(whole)
