@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from tests.ambiguous.cases import Case, Kind
+from tests.ambiguous.cases import Case, Kind, case_of
 from tests.ambiguous.judgement import bare, doubled, unsettled, untold
 from tests.ambiguous.trouble import strike
 from tests.database import PostgresServer

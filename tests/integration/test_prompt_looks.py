@@ -59,6 +59,7 @@ class Scene:
         self, reconcile: Callable[[], Awaitable[bool]] | None = None, rounds: int = 40
     ) -> float | None:
         """Look whenever it is time, until nothing is due any more."""
+        seconds: float | None = None
         for _ in range(rounds):
             seconds = await self.looks.look(reconcile or self.reconcile)
             if seconds is None:
