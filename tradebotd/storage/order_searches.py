@@ -41,6 +41,12 @@ UPSERT: Final[LiteralString] = """
            endpoints = excluded.endpoints, inferred_absent_at = excluded.inferred_absent_at,
            cancel_acknowledged_at = excluded.cancel_acknowledged_at, ended_at = NULL
 """
+# Sent, or being sent, and nobody has said what became of it; the index of unsettled orders serves.
+SELECT_LOST: Final[LiteralString] = """
+    SELECT client_order_id, venue, send_by FROM orders
+     WHERE NOT settled AND status IN ('unknown', 'pending_new')
+     ORDER BY id
+"""
 END: Final[LiteralString] = """
     UPDATE order_searches SET ended_at = $2 WHERE order_id = $1 AND ended_at IS NULL
 """
@@ -101,12 +107,26 @@ class OrderSearchState:
     cancel_acknowledged_at: datetime | None = None
 
 
+class LostOrder(NamedTuple):
+    client_order_id: ClientOrderId
+    venue: VenueName
+    send_by: datetime
+
+
 async def select_in_doubt(
     connection: Connection,
 ) -> list[tuple[StoredOrder, OrderSearchState | None]]:
     """Return unsettled orders, and those inferred absent that are still searched for."""
     rows = await connection.fetch(SELECT_IN_DOUBT)
     return [(orders.from_row(row), _search(row)) for row in rows]
+
+
+async def select_lost(connection: Connection) -> list[LostOrder]:
+    """Return orders whose outcome is unknown; those that are being sent are among them."""
+    return [
+        LostOrder(ClientOrderId(row["client_order_id"]), VenueName(row["venue"]), row["send_by"])
+        for row in await connection.fetch(SELECT_LOST)
+    ]
 
 
 async def select_symbols_unsettled(
