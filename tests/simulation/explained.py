@@ -153,7 +153,9 @@ class Reasons:
         return exceeded(subject, self._orders, self._facts)
 
     def has_changed(self, subject: str) -> bool:
-        """Its step of quantities is another one since noon."""
+        """Its step of quantities is another one since noon; or a vendor tells more than the file has."""
+        if self._facts.plan.vendor is not None:
+            return True
         ledger, symbol = self._place(subject)
         former = self._facts.plan.market(symbol).instrument.lot_size
         return ledger is not None and ledger.instruments[symbol].lot_size != former

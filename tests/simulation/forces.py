@@ -9,7 +9,6 @@ from tests.simulation.ledger import LIVE, FuturesPosition
 from tests.simulation.street import Street
 from tests.simulation.switches import Draw
 from tests.simulation.venue import SimulatedVenue
-from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.side import Side
@@ -105,9 +104,7 @@ class Forces:
         amount = max(amount, -ledger.free(asset).quantize(CENT, ROUND_DOWN))
         if amount:
             self._numbers += 1
-            ledger.pay(
-                self.street.time.now(), asset, amount, "transfer", f"transfer {self._numbers}"
-            )
+            self.venue.transfer(asset, amount, f"transfer {self._numbers}")
             self.street.record.say("transfer", f"{amount} {asset}")
 
     # The venue
@@ -161,10 +158,7 @@ class Forces:
 
     def _execute(self, prefix: str, request: OrderRequest, price: Decimal) -> None:
         self._numbers += 1
-        name = ClientOrderId(f"{prefix}{self.venue.name}{self._numbers}")
-        order = self.venue.enroll(name, request)
-        self.venue.ledger.orders[name] = order
-        self.venue.ledger.execute(order, request.quantity, price, self.street.time.now())
+        self.venue.by_hand(f"{prefix}{self.venue.name}{self._numbers}", request, price)
 
     def _request(
         self, symbol: str, side: Side, quantity: Decimal, kind: PositionType

@@ -4,6 +4,7 @@ import asyncio
 import random
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -57,6 +58,9 @@ class SimulatedVenue:
     @property
     def name(self) -> VenueName:
         return self.plan.name
+
+    async def serve(self, stack: AsyncExitStack) -> None:
+        """Nothing: it is asked directly."""
 
     # What really happens
 
@@ -237,6 +241,15 @@ class SimulatedVenue:
         if reason is None and _met(order.request, price):
             reason = "would trigger immediately"
         return reason
+
+    def by_hand(self, name: str, request: OrderRequest, price: Decimal) -> None:
+        """An order that is none of ours: somebody else's, or the venue's own."""
+        order = self.enroll(ClientOrderId(name), request)
+        self.ledger.orders[order.client_order_id] = order
+        self.ledger.execute(order, request.quantity, price, self.street.time.now())
+
+    def transfer(self, asset: str, amount: Decimal, ref: str) -> None:
+        self.ledger.pay(self.street.time.now(), asset, amount, "transfer", ref)
 
     def hide(self, order: VenueOrder, seconds: float) -> None:
         order.hidden_until = self.street.time.monotonic() + seconds

@@ -1,0 +1,128 @@
+"""What a seed means at each vendor: its plan, and its venue."""
+
+import random
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from tests.simulation.markets import CURRENCY, THIRD, Market, conversion_of
+from tests.simulation.plan import THIRD_WORTH, VENUE, Plan, VenuePlan, draw
+from tests.simulation.street import Street
+from tests.simulation.switches import Draw
+from tests.simulation.vendors import faults, spot
+from tests.simulation.vendors.ledger import VendorLedger, opened
+from tests.simulation.vendors.venue import VendorVenue
+from tests.simulation.venue import Departure
+from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.instrument import PositionType
+from tradebotd.ports.venue import VenueTraits
+
+PLACES: Final = 8  # of an amount of money there
+NOON_LOTS: Final = (Decimal("0.1"), Decimal(1), Decimal(10))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """*without*: what a seed may draw elsewhere, and this vendor has not."""
+
+    venue: type[VendorVenue]
+    ledger: type[VendorLedger]
+    traits: VenueTraits
+    position: PositionType
+    without: frozenset[Draw]
+
+
+KINDS: Final = {
+    "binance_spot": Kind(
+        venue=spot.SpotVenue,
+        ledger=spot.SpotLedger,
+        traits=spot.TRAITS,
+        position=PositionType.SPOT,
+        without=frozenset(
+            {Draw.SESSIONS, Draw.VENUES, Draw.FORCED, Draw.FUNDING, Draw.LEVERAGE, Draw.PARTS}
+        ),
+    )
+}
+VENDORS: Final = tuple(KINDS)
+
+
+def opened_at(
+    vendor: str, venue: VenuePlan, street: Street, at_departure: Departure
+) -> VendorVenue:
+    kind = KINDS[vendor]
+    return kind.venue(venue, opened(kind.ledger, venue, street), street, at_departure)
+
+
+def at_vendor(vendor: str, seed: int, on: frozenset[Draw]) -> Plan:
+    """The plan of a seed at *vendor*."""
+    kind = KINDS[vendor]
+    plan = draw(seed, on - kind.without)
+    markets = plan.markets
+    if not any(each.name == f"{THIRD}{CURRENCY}" for each in markets):
+        markets = (*markets, conversion_of(THIRD, THIRD_WORTH, VENUE))
+    markets = tuple(map(_listed, markets))
+    return replace(
+        plan,
+        vendor=vendor,
+        markets=markets,
+        specs=tuple(_spec(each, kind) for each in plan.specs),
+        venues=tuple(_venue(each, kind, seed) for each in plan.venues),
+        rates=plan.rates | _rates(seed, fair=_is_fair(plan)),
+        noon=_noon(seed, markets, plan.seconds),
+    )
+
+
+def _listed(market: Market) -> Market:
+    """With no more digits than its money has: a price times a quantity is an amount."""
+    instrument = market.instrument
+    finest = Decimal(1).scaleb(-PLACES) / instrument.tick_size
+    lot = max(instrument.lot_size, finest)
+    listed = replace(
+        instrument, lot_size=lot, min_quantity=max(instrument.min_quantity, lot), max_leverage=1
+    )
+    return replace(market, symbol=replace(market.symbol, instrument=listed))
+
+
+def _spec(spec: BotSpec, kind: Kind) -> BotSpec:
+    if kind.position is PositionType.FUTURES:
+        return spec
+    return replace(spec, position_type=PositionType.SPOT, allow_short=False, leverage=1)
+
+
+def _venue(venue: VenuePlan, kind: Kind, seed: int) -> VenuePlan:
+    chance = random.Random(f"vendor {seed} {venue.name}")
+    fee_in = "third" if venue.fee_in == "third" else "base"
+    cash = venue.cash | {THIRD: Decimal(chance.choice(["0.001", "20"]))}
+    return replace(
+        venue,
+        traits=kind.traits,
+        fee_in=fee_in,  # type: ignore[arg-type]
+        cash=cash,
+        maker=max(venue.maker, Decimal(0)),
+    )
+
+
+def _is_fair(plan: Plan) -> bool:
+    """Of the seeds in which nothing fails."""
+    return not any(plan.rates.get(name) for name in ("lost_on_the_way_back", "late", "kills", "slow"))
+
+
+def _rates(seed: int, *, fair: bool) -> dict[str, float]:
+    chance = random.Random(f"vendor rates {seed}")
+    return {
+        name: 0.0 if chance.random() < 0.3 or fair else worst * chance.random()
+        for name, worst in faults.WORST.items()
+    }
+
+
+def _noon(
+    seed: int, markets: tuple[Market, ...], seconds: float
+) -> tuple[float, dict[str, Decimal]]:
+    chance = random.Random(f"noon {seed}")
+    lots = {}
+    for each in markets:
+        instrument = each.instrument
+        lot = instrument.lot_size * chance.choice(NOON_LOTS)
+        if each.traded and lot * instrument.tick_size >= Decimal(1).scaleb(-PLACES):
+            lots[each.name] = lot
+    return chance.uniform(0.2, 0.8) * seconds, lots
