@@ -57,6 +57,7 @@ class VendorVenue(SimulatedVenue):
         clock = StreetClock(self.street)
 
         def build(scene: Scene) -> web.Application:
+            scene.streams.look = TICK
             scene.faults = DrawnFaults(clock, self.street, self.words)
             app = self.build(scene)
             app.middlewares.append(self._watch)
