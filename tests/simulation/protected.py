@@ -121,7 +121,7 @@ class Watch:
             row
             for name, row in self.case.orders.items()
             if row["venue"] == self.case.row["venue"]
-            and name not in theirs
+            and (name not in theirs or theirs[name].forgotten)
             and self.facts.seconds(row["created_at"]) <= at
         ]
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from tests.simulation.host import KilledError
 from tests.simulation.ledger import LIVE, Ledger, VenueOrder
@@ -54,6 +54,9 @@ class SimulatedVenue:
     departures: dict[ClientOrderId, float] = field(default_factory=dict)  # when each left us
     resting: list[tuple[float, dict[ClientOrderId, Decimal]]] = field(default_factory=list)
     hands_when_told: list[dict[str, Decimal]] = field(default_factory=list)  # with each account
+
+    has_coins: ClassVar[bool] = True  # that a hand may trade
+    liquidates_itself: ClassVar[bool] = False
 
     @property
     def name(self) -> VenueName:
@@ -247,6 +250,16 @@ class SimulatedVenue:
         order = self.enroll(ClientOrderId(name), request)
         self.ledger.orders[order.client_order_id] = order
         self.ledger.execute(order, request.quantity, price, self.street.time.now())
+
+    def force(self, name: str, request: OrderRequest) -> None:
+        """The venue closes a position, or a part of it."""
+        self.by_hand(name, request, self.street.prices[request.symbol])
+
+    def fund(self, symbol: str, rate: Decimal, ref: str) -> None:
+        position = self.ledger.positions[symbol]
+        amount = -(position.quantity * self.street.prices[symbol] * rate)
+        asset = self.street.market(symbol).instrument.quote_asset
+        self.ledger.pay(self.street.time.now(), asset, amount, "funding", ref)
 
     def transfer(self, asset: str, amount: Decimal, ref: str) -> None:
         self.ledger.pay(self.street.time.now(), asset, amount, "transfer", ref)

@@ -1,6 +1,7 @@
 """What a seed means at each vendor: its plan, and its venue."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -9,7 +10,7 @@ from tests.simulation.markets import CURRENCY, THIRD, Market, conversion_of
 from tests.simulation.plan import THIRD_WORTH, VENUE, Plan, VenuePlan, draw
 from tests.simulation.street import Street
 from tests.simulation.switches import Draw
-from tests.simulation.vendors import faults, spot
+from tests.simulation.vendors import faults, spot, usdm
 from tests.simulation.vendors.ledger import VendorLedger, opened
 from tests.simulation.vendors.venue import VendorVenue
 from tests.simulation.venue import Departure
@@ -41,7 +42,14 @@ KINDS: Final = {
         without=frozenset(
             {Draw.SESSIONS, Draw.VENUES, Draw.FORCED, Draw.FUNDING, Draw.LEVERAGE, Draw.PARTS}
         ),
-    )
+    ),
+    "binance_usdm": Kind(
+        venue=usdm.UsdmVenue,
+        ledger=usdm.UsdmLedger,
+        traits=usdm.TRAITS,
+        position=PositionType.FUTURES,
+        without=frozenset({Draw.SESSIONS, Draw.VENUES, Draw.CURRENCIES, Draw.PARTS}),
+    ),
 }
 VENDORS: Final = tuple(KINDS)
 
@@ -60,38 +68,51 @@ def at_vendor(vendor: str, seed: int, on: frozenset[Draw]) -> Plan:
     markets = plan.markets
     if not any(each.name == f"{THIRD}{CURRENCY}" for each in markets):
         markets = (*markets, conversion_of(THIRD, THIRD_WORTH, VENUE))
-    markets = tuple(map(_listed, markets))
+    markets = tuple(_listed(each, kind) for each in markets)
     return replace(
         plan,
         vendor=vendor,
         markets=markets,
-        specs=tuple(_spec(each, kind) for each in plan.specs),
+        specs=_specs(plan.specs, kind),
         venues=tuple(_venue(each, kind, seed) for each in plan.venues),
         rates=plan.rates | _rates(seed, fair=_is_fair(plan)),
         noon=_noon(seed, markets, plan.seconds),
     )
 
 
-def _listed(market: Market) -> Market:
+def _listed(market: Market, kind: Kind) -> Market:
     """With no more digits than its money has: a price times a quantity is an amount."""
     instrument = market.instrument
     finest = Decimal(1).scaleb(-PLACES) / instrument.tick_size
     lot = max(instrument.lot_size, finest)
     listed = replace(
-        instrument, lot_size=lot, min_quantity=max(instrument.min_quantity, lot), max_leverage=1
+        instrument,
+        lot_size=lot,
+        min_quantity=max(instrument.min_quantity, lot),
+        max_leverage=1 if kind.position is PositionType.SPOT else instrument.max_leverage,
     )
     return replace(market, symbol=replace(market.symbol, instrument=listed))
 
 
-def _spec(spec: BotSpec, kind: Kind) -> BotSpec:
-    if kind.position is PositionType.FUTURES:
-        return spec
-    return replace(spec, position_type=PositionType.SPOT, allow_short=False, leverage=1)
+def _specs(specs: Sequence[BotSpec], kind: Kind) -> tuple[BotSpec, ...]:
+    """Of futures one bot a symbol: the venue has one position of it."""
+    if kind.position is PositionType.SPOT:
+        return tuple(
+            replace(each, position_type=PositionType.SPOT, allow_short=False, leverage=1)
+            for each in specs
+        )
+    first = {each.symbol: each for each in reversed(specs)}
+    return tuple(
+        replace(each, position_type=PositionType.FUTURES, allow_short=True)
+        for each in specs
+        if first[each.symbol] is each
+    )
 
 
 def _venue(venue: VenuePlan, kind: Kind, seed: int) -> VenuePlan:
     chance = random.Random(f"vendor {seed} {venue.name}")
-    fee_in = "third" if venue.fee_in == "third" else "base"
+    elsewhere = "base" if kind.position is PositionType.SPOT else "quote"
+    fee_in = "third" if venue.fee_in == "third" else elsewhere
     cash = venue.cash | {THIRD: Decimal(chance.choice(["0.001", "20"]))}
     return replace(
         venue,

@@ -66,6 +66,7 @@ class VendorLedger(Ledger):
             at=at,
             status=OrderStatus.REJECTED,
             reason=reason,
+            forgotten=True,
         )
 
     def book(self, order: VenueOrder, fill: Fill, money: Iterable[tuple[str, Decimal, str]]) -> None:

@@ -355,13 +355,6 @@ class SpotVenue(VendorVenue):
         )
         return adapter, way
 
-    def symbols(self) -> Sequence[MarketSymbol]:
-        return [
-            each.symbol
-            for each in self.street.plan.markets
-            if each.instrument.venue == self.name
-        ]
-
 
 class LivingParts(Parts):
     def __init__(self, settings: Settings, symbols: Sequence[MarketSymbol], way: Way) -> None:

@@ -1,5 +1,6 @@
 """A vendor's simulator as the seeds' venue: served on the loopback, its own ledger behind it."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -21,6 +22,7 @@ from tests.simulation.vendors.ledger import StreetClock, VendorLedger
 from tests.simulators.shared.answers import Handler, Scene
 from tests.simulators.shared.faults import Fault, Kind
 from tests.simulators.shared.server import Server, served
+from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderRequest, OrderStatus
 from tradebotd.ports.venue import RunsBetweenCalls, Venue
 
@@ -99,6 +101,11 @@ class VendorVenue(SimulatedVenue):
     def look(self) -> None:
         self.books.follow()
         super().look()
+
+    def symbols(self) -> Sequence[MarketSymbol]:
+        return [
+            each.symbol for each in self.street.plan.markets if each.instrument.venue == self.name
+        ]
 
     def cancel(self, order: VenueOrder, how: OrderStatus = OrderStatus.CANCELED) -> None:
         """By somebody else's hand."""
