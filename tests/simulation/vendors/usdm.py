@@ -338,7 +338,9 @@ class UsdmVenue(VendorVenue):
 
     def lots_change(self, symbol: str, lot: Decimal) -> None:
         contract = self._simulator.venue.instruments[symbol]
-        contract.step, contract.quantity_places = lot, places(lot)
+        contract.step = lot
+        # What was ordered by the finer step is told in full.
+        contract.quantity_places = max(contract.quantity_places, places(lot))
         contract.min_quantity = max(self.ledger.instruments[symbol].min_quantity, lot)
 
     def adapter(self, life: Life) -> tuple[BinanceUsdmVenue, Way]:
