@@ -63,7 +63,9 @@ class Reasons:
     def is_unknown(self, subject: str) -> bool:
         """It never came to the venue, and one that could rest there is sought for an hour."""
         row = self._orders.get(subject)
-        known = [venue.ledger.orders.get(ClientOrderId(subject)) for venue in self._facts.venues.values()]
+        known = [
+            venue.ledger.orders.get(ClientOrderId(subject)) for venue in self._facts.venues.values()
+        ]
         arrived = any(order is not None and not order.forgotten for order in known)
         return row is not None and not row["settled"] and not arrived and not self._patient
 

@@ -154,7 +154,9 @@ class World:
     def between_calls(self) -> list[Awaitable[None]]:
         """What adapters do between calls, and what makes up for their streams."""
         adapters = [
-            each.run() for each in self.trading.venues.values() if isinstance(each, RunsBetweenCalls)
+            each.run()
+            for each in self.trading.venues.values()
+            if isinstance(each, RunsBetweenCalls)
         ]
         return [*adapters, self.trading.streams.attend(self._reconcile_now)]
 

@@ -1,7 +1,7 @@
 """What a seed means at each vendor: its plan, and its venue."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -10,45 +10,92 @@ from tests.simulation.markets import CURRENCY, THIRD, Market, conversion_of
 from tests.simulation.plan import THIRD_WORTH, VENUE, Plan, VenuePlan, draw
 from tests.simulation.street import Street
 from tests.simulation.switches import Draw
-from tests.simulation.vendors import faults, spot, usdm
+from tests.simulation.vendors import alpaca, faults, spot, usdm
 from tests.simulation.vendors.ledger import VendorLedger, opened
 from tests.simulation.vendors.venue import VendorVenue
 from tests.simulation.venue import Departure
-from tradebotd.domain.bot import BotSpec
+from tradebotd.domain.bot import BotSpec, SizingKind
 from tradebotd.domain.instrument import PositionType
 from tradebotd.ports.venue import VenueTraits
 
 PLACES: Final = 8  # of an amount of money there
+OF_FUTURES: Final = frozenset({Draw.FORCED, Draw.FUNDING, Draw.LEVERAGE})
 NOON_LOTS: Final = (Decimal("0.1"), Decimal(1), Decimal(10))
 
 
 @dataclass(frozen=True)
 class Kind:
-    """*without*: what a seed may draw elsewhere, and this vendor has not."""
+    """*without*: what a seed may draw elsewhere, and this vendor has not. *fit*: the rest of its
+    plan.
+    """
 
     venue: type[VendorVenue]
     ledger: type[VendorLedger]
-    traits: VenueTraits
     position: PositionType
     without: frozenset[Draw]
+    fit: Callable[[Plan], Plan]
+
+
+def _at_binance(plan: Plan, traits: VenueTraits, position: PositionType) -> Plan:
+    markets = plan.markets
+    if not any(each.name == f"{THIRD}{CURRENCY}" for each in markets):
+        markets = (*markets, conversion_of(THIRD, THIRD_WORTH, VENUE))
+    markets = tuple(_listed(each, position) for each in markets)
+    return replace(
+        plan,
+        markets=markets,
+        venues=tuple(_venue(each, traits, position, plan.seed) for each in plan.venues),
+        noon=_noon(plan.seed, markets, plan.seconds),
+    )
+
+
+def _at_alpaca(plan: Plan) -> Plan:
+    traded = (each for each in plan.markets if each.traded)
+    markets = tuple(alpaca.listed(each, plan.seed, VENUE) for each in traded)
+    return replace(
+        plan,
+        began=alpaca.began(plan),
+        markets=markets,
+        venues=tuple(alpaca.planned(each, plan.seed) for each in plan.venues),
+        specs=tuple(
+            _resized(
+                each, plan.market(each.symbol), next(m for m in markets if m.name == each.symbol)
+            )
+            for each in plan.specs
+        ),
+    )
+
+
+def _resized(spec: BotSpec, before: Market, now: Market) -> BotSpec:
+    """What was so much money at the former price, in whole lots."""
+    if spec.sizing.kind is not SizingKind.FIXED_QUANTITY:
+        return spec
+    lot = now.instrument.lot_size
+    lots = spec.sizing.value * before.start / now.start // lot * lot
+    return replace(spec, sizing=replace(spec.sizing, value=max(lots, lot)))
 
 
 KINDS: Final = {
     "binance_spot": Kind(
         venue=spot.SpotVenue,
         ledger=spot.SpotLedger,
-        traits=spot.TRAITS,
         position=PositionType.SPOT,
-        without=frozenset(
-            {Draw.SESSIONS, Draw.VENUES, Draw.FORCED, Draw.FUNDING, Draw.LEVERAGE, Draw.PARTS}
-        ),
+        without=OF_FUTURES | {Draw.SESSIONS, Draw.VENUES, Draw.PARTS},
+        fit=lambda plan: _at_binance(plan, spot.TRAITS, PositionType.SPOT),
     ),
     "binance_usdm": Kind(
         venue=usdm.UsdmVenue,
         ledger=usdm.UsdmLedger,
-        traits=usdm.TRAITS,
         position=PositionType.FUTURES,
         without=frozenset({Draw.SESSIONS, Draw.VENUES, Draw.CURRENCIES, Draw.PARTS}),
+        fit=lambda plan: _at_binance(plan, usdm.TRAITS, PositionType.FUTURES),
+    ),
+    "alpaca": Kind(
+        venue=alpaca.AlpacaVenueOfSeed,
+        ledger=alpaca.AlpacaLedger,
+        position=PositionType.SPOT,
+        without=OF_FUTURES | {Draw.SESSIONS, Draw.VENUES, Draw.PARTS, Draw.CURRENCIES, Draw.FEES},
+        fit=_at_alpaca,
     ),
 }
 VENDORS: Final = tuple(KINDS)
@@ -64,23 +111,16 @@ def opened_at(
 def at_vendor(vendor: str, seed: int, on: frozenset[Draw]) -> Plan:
     """The plan of a seed at *vendor*."""
     kind = KINDS[vendor]
-    plan = draw(seed, on - kind.without)
-    markets = plan.markets
-    if not any(each.name == f"{THIRD}{CURRENCY}" for each in markets):
-        markets = (*markets, conversion_of(THIRD, THIRD_WORTH, VENUE))
-    markets = tuple(_listed(each, kind) for each in markets)
+    plan = kind.fit(draw(seed, on - kind.without))
     return replace(
         plan,
         vendor=vendor,
-        markets=markets,
-        specs=_specs(plan.specs, kind),
-        venues=tuple(_venue(each, kind, seed) for each in plan.venues),
+        specs=_specs(plan.specs, kind.position),
         rates=plan.rates | _rates(seed, fair=_is_fair(plan)),
-        noon=_noon(seed, markets, plan.seconds),
     )
 
 
-def _listed(market: Market, kind: Kind) -> Market:
+def _listed(market: Market, position: PositionType) -> Market:
     """With no more digits than its money has: a price times a quantity is an amount."""
     instrument = market.instrument
     finest = Decimal(1).scaleb(-PLACES) / instrument.tick_size
@@ -89,14 +129,14 @@ def _listed(market: Market, kind: Kind) -> Market:
         instrument,
         lot_size=lot,
         min_quantity=max(instrument.min_quantity, lot),
-        max_leverage=1 if kind.position is PositionType.SPOT else instrument.max_leverage,
+        max_leverage=1 if position is PositionType.SPOT else instrument.max_leverage,
     )
     return replace(market, symbol=replace(market.symbol, instrument=listed))
 
 
-def _specs(specs: Sequence[BotSpec], kind: Kind) -> tuple[BotSpec, ...]:
+def _specs(specs: Sequence[BotSpec], position: PositionType) -> tuple[BotSpec, ...]:
     """Of futures one bot a symbol: the venue has one position of it."""
-    if kind.position is PositionType.SPOT:
+    if position is PositionType.SPOT:
         return tuple(
             replace(each, position_type=PositionType.SPOT, allow_short=False, leverage=1)
             for each in specs
@@ -109,14 +149,14 @@ def _specs(specs: Sequence[BotSpec], kind: Kind) -> tuple[BotSpec, ...]:
     )
 
 
-def _venue(venue: VenuePlan, kind: Kind, seed: int) -> VenuePlan:
+def _venue(venue: VenuePlan, traits: VenueTraits, position: PositionType, seed: int) -> VenuePlan:
     chance = random.Random(f"vendor {seed} {venue.name}")
-    elsewhere = "base" if kind.position is PositionType.SPOT else "quote"
+    elsewhere = "base" if position is PositionType.SPOT else "quote"
     fee_in = "third" if venue.fee_in == "third" else elsewhere
     cash = venue.cash | {THIRD: Decimal(chance.choice(["0.001", "20"]))}
     return replace(
         venue,
-        traits=kind.traits,
+        traits=traits,
         fee_in=fee_in,  # type: ignore[arg-type]
         cash=cash,
         maker=max(venue.maker, Decimal(0)),
@@ -125,7 +165,9 @@ def _venue(venue: VenuePlan, kind: Kind, seed: int) -> VenuePlan:
 
 def _is_fair(plan: Plan) -> bool:
     """Of the seeds in which nothing fails."""
-    return not any(plan.rates.get(name) for name in ("lost_on_the_way_back", "late", "kills", "slow"))
+    return not any(
+        plan.rates.get(name) for name in ("lost_on_the_way_back", "late", "kills", "slow")
+    )
 
 
 def _rates(seed: int, *, fair: bool) -> dict[str, float]:

@@ -69,7 +69,9 @@ class VendorLedger(Ledger):
             forgotten=True,
         )
 
-    def book(self, order: VenueOrder, fill: Fill, money: Iterable[tuple[str, Decimal, str]]) -> None:
+    def book(
+        self, order: VenueOrder, fill: Fill, money: Iterable[tuple[str, Decimal, str]]
+    ) -> None:
         """Note *fill* of *order*, and the changes of balances that it made: (asset, amount, kind)."""
         self.fills.append(fill)
         order.fills.append(fill)

@@ -146,5 +146,3 @@ class VendorLine(Line):
 
     async def server_clock(self) -> VenueClock:
         return await self.adapter.server_clock()
-
-

@@ -184,12 +184,13 @@ def symbol_of(instrument: Instrument) -> Symbol:
     )
     tick, lot = instrument.tick_size, instrument.lot_size
     listed = listed.with_filter(
-        filterType="PRICE_FILTER", minPrice=f"{tick:.8f}", maxPrice="1000000000", tickSize=f"{tick:.8f}"
+        filterType="PRICE_FILTER",
+        minPrice=f"{tick:.8f}",
+        maxPrice="1000000000",
+        tickSize=f"{tick:.8f}",
     )
     listed = listed.with_filter(**lot_row(instrument, lot))
-    listed = listed.with_filter(
-        filterType="MARKET_LOT_SIZE", minQty="0", maxQty="0", stepSize="0"
-    )
+    listed = listed.with_filter(filterType="MARKET_LOT_SIZE", minQty="0", maxQty="0", stepSize="0")
     return listed.with_filter(
         filterType="NOTIONAL",
         minNotional=f"{instrument.min_notional:.8f}",
@@ -289,7 +290,9 @@ class SpotVenue(VendorVenue):
                 self.books.refused(name, draft, reason, now)
         else:
             for name, draft in drafts:
-                self.street.record.say("order", f"{name} {draft.side} {draft.quantity} {draft.type}")
+                self.street.record.say(
+                    "order", f"{name} {draft.side} {draft.quantity} {draft.type}"
+                )
         return answer
 
     def by_hand(self, name: str, request: OrderRequest, price: Decimal) -> None:
@@ -350,9 +353,7 @@ class SpotVenue(VendorVenue):
         )
         parts = LivingParts(settings, self.symbols(), way)
         parts.stream._backoff._random = Random(f"backoff {self.street.plan.seed} {life.number}")
-        adapter = BinanceSpotVenue(
-            parts, self.plan.traits, live=True, allow_unrestricted_key=True
-        )
+        adapter = BinanceSpotVenue(parts, self.plan.traits, live=True, allow_unrestricted_key=True)
         return adapter, way
 
 
@@ -382,7 +383,10 @@ def names_in(method: str, path: str, leaving: Unsigned) -> list[str]:
 def drafts_of(params: dict[str, str], venue: SpotVenue) -> list[tuple[str, OrderRequest]]:
     """What a request asks for, by client order id; for those that never come to be."""
     found = []
-    for prefix, name in (("", "newClientOrderId"), *((e, f"{e}ClientOrderId") for e in ("above", "below"))):
+    for prefix, name in (
+        ("", "newClientOrderId"),
+        *((e, f"{e}ClientOrderId") for e in ("above", "below")),
+    ):
         if name not in params:
             continue
         of = partial(_param, params, prefix)

@@ -29,6 +29,7 @@ from tradebotd.ports.venue import RunsBetweenCalls, Venue
 if TYPE_CHECKING:
     from tests.simulation.vendors.client import Way
 
+
 class Adapter(Venue, RunsBetweenCalls, Protocol):
     """Every vendor's."""
 
@@ -118,7 +119,10 @@ class VendorVenue(SimulatedVenue):
         """Noon changes lots, and streams and the way to the venue fail for a while."""
         (noon, lots), instruments = self.street.plan.noon, self.ledger.instruments
         for symbol in sorted(instruments.keys() & lots.keys()):
-            if self.street.time.monotonic() >= noon and instruments[symbol].lot_size != lots[symbol]:
+            if (
+                self.street.time.monotonic() >= noon
+                and instruments[symbol].lot_size != lots[symbol]
+            ):
                 instruments[symbol] = replace(instruments[symbol], lot_size=lots[symbol])
                 self.lots_change(symbol, lots[symbol])
                 self.street.record.say("lots change", symbol)
