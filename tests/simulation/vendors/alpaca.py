@@ -187,7 +187,7 @@ class AlpacaLedger(VendorLedger):
         known = self.numbered[order.id]
         quantity, price = Decimal(body["qty"]), Decimal(body["price"])
         base, sign = self.instruments[known.request.symbol].base_asset, known.request.side.sign
-        fee, asset = self._fee(order, quantity, price, base)
+        fee, asset = _fee_of(order, quantity, price, base)
         fill = Fill(
             venue=self.venue,
             symbol=known.request.symbol,
@@ -208,15 +208,6 @@ class AlpacaLedger(VendorLedger):
         ]
         self.book(known, fill, changes)
 
-    def _fee(
-        self, order: Order, quantity: Decimal, price: Decimal, base: str
-    ) -> tuple[Decimal, str]:
-        """Coins are paid for in what is got, rounded up; shares cost nothing."""
-        if not order.asset.is_crypto:
-            return ZERO, CURRENCY
-        got, asset = (quantity, base) if order.side == "buy" else (quantity * price, CURRENCY)
-        return (got * FEE).quantize(GRAIN, ROUND_CEILING), asset
-
     def _state(self, order: Order) -> None:
         known = self.numbered.get(order.id)
         if known is None:
@@ -229,6 +220,14 @@ class AlpacaLedger(VendorLedger):
             known.request = replace(known.request, quantity=order.quantity)  # restated
         known.triggered = order.triggered
         known.rested = known.rested or (order.routed and order.type == "limit")
+
+
+def _fee_of(order: Order, quantity: Decimal, price: Decimal, base: str) -> tuple[Decimal, str]:
+    """Coins are paid for in what is got, rounded up; shares cost nothing."""
+    if not order.asset.is_crypto:
+        return ZERO, CURRENCY
+    got, asset = (quantity, base) if order.side == "buy" else (quantity * price, CURRENCY)
+    return (got * FEE).quantize(GRAIN, ROUND_CEILING), asset
 
 
 def _name_of(order: Order) -> str:

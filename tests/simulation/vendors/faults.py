@@ -60,7 +60,6 @@ WORST: Final = {
     "rate_limit": 0.004,
     "disconnect": 0.003,
     "slow": 0.003,
-    "alien_after": 0.0,
     "hidden": 0.3,
     "short_of_liquidity": 0.1,
 }
@@ -115,24 +114,27 @@ class DrawnFaults(Faults):
     def _drawn(self, asked: Asked) -> Fault | None:
         if asked.path.startswith(self._words.stream):
             return None
-        faults, chance = self._street.faults, self._street.chance
-        acts = asked.operation.startswith(self._words.acts)
-        if faults.strikes("slow", IMPATIENCE):
+        if self._street.faults.strikes("slow", IMPATIENCE):
             return Fault(kind=Kind.DELAY, delay=IMPATIENCE)
-        if acts:
-            if faults.strikes("lost_on_the_way_there", EFFECT):
-                return self._lost(Executed.NEVER)
-            if asked.operation.startswith("place") and faults.strikes("late", EFFECT):
-                after = timedelta(seconds=chance.uniform(0.5, 5))
-                return replace(self._lost(Executed.LATER), after=after)
-            if faults.strikes("lost_on_the_way_back", EFFECT):
-                return self._lost(Executed.NOW)
-            return None
-        if asked.operation.startswith(self._words.queries) and faults.strikes("hidden", EFFECT):
-            return Fault(kind=Kind.FALSE_NOT_FOUND)
-        if faults.strikes("alien_after", EFFECT) or faults.strikes("read_fails", EFFECT):
+        acts = asked.operation.startswith(self._words.acts)
+        return self._of_order(asked) if acts else self._of_question(asked)
+
+    def _of_order(self, asked: Asked) -> Fault | None:
+        faults = self._street.faults
+        if faults.strikes("lost_on_the_way_there", EFFECT):
+            return self._lost(Executed.NEVER)
+        if asked.operation.startswith("place") and faults.strikes("late", EFFECT):
+            after = timedelta(seconds=self._street.chance.uniform(0.5, 5))
+            return replace(self._lost(Executed.LATER), after=after)
+        if faults.strikes("lost_on_the_way_back", EFFECT):
             return self._lost(Executed.NOW)
         return None
+
+    def _of_question(self, asked: Asked) -> Fault | None:
+        faults = self._street.faults
+        if asked.operation.startswith(self._words.queries) and faults.strikes("hidden", EFFECT):
+            return Fault(kind=Kind.FALSE_NOT_FOUND)
+        return self._lost(Executed.NOW) if faults.strikes("read_fails", EFFECT) else None
 
     def _lost(self, executed: Executed) -> Fault:
         """No answer, or none that says what was done."""

@@ -20,6 +20,8 @@ from tradebotd.ports.venue import VenueTraits
 
 PLACES: Final = 8  # of an amount of money there
 OF_FUTURES: Final = frozenset({Draw.FORCED, Draw.FUNDING, Draw.LEVERAGE})
+MOST_COMMANDS: Final = 0.03  # of the operator, a second: more of them leave little to trade
+RICH: Final = Decimal(1_000_000)
 NOON_LOTS: Final = (Decimal("0.1"), Decimal(1), Decimal(10))
 
 
@@ -112,10 +114,13 @@ def at_vendor(vendor: str, seed: int, on: frozenset[Draw]) -> Plan:
     """The plan of a seed at *vendor*."""
     kind = KINDS[vendor]
     plan = kind.fit(draw(seed, on - kind.without))
+    if random.Random(f"rich {seed}").random() < 0.6:
+        plan = replace(plan, venues=tuple(map(_rich, plan.venues)))
     return replace(
         plan,
         vendor=vendor,
         specs=_specs(plan.specs, kind.position),
+        commands=min(plan.commands, MOST_COMMANDS),
         rates=plan.rates | _rates(seed, fair=_is_fair(plan)),
     )
 
@@ -161,6 +166,10 @@ def _venue(venue: VenuePlan, traits: VenueTraits, position: PositionType, seed: 
         cash=cash,
         maker=max(venue.maker, Decimal(0)),
     )
+
+
+def _rich(venue: VenuePlan) -> VenuePlan:
+    return replace(venue, cash=venue.cash | {CURRENCY: RICH})
 
 
 def _is_fair(plan: Plan) -> bool:

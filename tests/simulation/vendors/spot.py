@@ -296,6 +296,7 @@ class SpotVenue(VendorVenue):
         return answer
 
     def by_hand(self, name: str, request: OrderRequest, price: Decimal) -> None:
+        del price  # at the market
         venue = self._simulator.venue
         listed = venue.markets[request.symbol].symbol
         order = Order(
@@ -315,6 +316,7 @@ class SpotVenue(VendorVenue):
         self.books.follow()
 
     def cancel(self, order: VenueOrder, how: OrderStatus = OrderStatus.CANCELED) -> None:
+        del how
         venue = self._simulator.venue
         for (symbol, number), known in self._numbered():
             if known is order and number in venue.markets[symbol].open:

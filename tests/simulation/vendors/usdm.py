@@ -18,7 +18,7 @@ from tests.simulation.vendors.spot import APART, ERRORS, banned, reason_in
 from tests.simulation.vendors.venue import TICK, VendorVenue
 from tests.simulators.binance.signing import ApiKey
 from tests.simulators.binance.usdm import margin
-from tests.simulators.binance.usdm.account import Account, Income
+from tests.simulators.binance.usdm.account import Income
 from tests.simulators.binance.usdm.app import application
 from tests.simulators.binance.usdm.instruments import Instrument, brackets
 from tests.simulators.binance.usdm.market import DEEP
@@ -90,7 +90,7 @@ class UsdmLedger(VendorLedger):
         for order in account.book.orders.values():
             self._order(order)
         for trade in account.trades[self.trades :]:
-            self._trade(account, trade)
+            self._trade(trade)
         self.trades = len(account.trades)
         for income in account.incomes[self.incomes :]:
             self._income(income)
@@ -144,7 +144,7 @@ class UsdmLedger(VendorLedger):
             stop_price=stop or None,
         )
 
-    def _trade(self, account: Account, trade: Trade) -> None:
+    def _trade(self, trade: Trade) -> None:
         order = self.numbered[trade.symbol, trade.order_id]
         told = Fill(
             venue=self.venue,

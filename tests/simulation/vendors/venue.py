@@ -10,7 +10,6 @@ from aiohttp import web
 
 from tests.simulation.host import Life
 from tests.simulation.ledger import VenueOrder
-from tests.simulation.venue import SimulatedVenue
 from tests.simulation.vendors.faults import (
     EFFECT,
     STREAM_FAULTS,
@@ -19,11 +18,12 @@ from tests.simulation.vendors.faults import (
     Words,
 )
 from tests.simulation.vendors.ledger import StreetClock, VendorLedger
+from tests.simulation.venue import SimulatedVenue
 from tests.simulators.shared.answers import Handler, Scene
 from tests.simulators.shared.faults import Fault, Kind
 from tests.simulators.shared.server import Server, served
 from tradebotd.domain.instrument import MarketSymbol
-from tradebotd.domain.order import OrderRequest, OrderStatus
+from tradebotd.domain.order import OrderStatus
 from tradebotd.ports.venue import RunsBetweenCalls, Venue
 
 if TYPE_CHECKING:
