@@ -104,7 +104,7 @@ class Case:
                 - (Fraction(each.fee) if spot and each.fee_asset == base else 0),
                 Fraction(each.price),
             )
-            for each in sorted(fills, key=lambda each: int(each.trade_id))
+            for each in sorted(fills, key=lambda each: each.executed_at)
         ]
 
     @cached_property

@@ -100,12 +100,12 @@ class Control:
         self.venue.algos.reject(account, account.book.algos[int(told["algoId"])], told["reason"])
 
 
-async def keep_time(simulator: Simulator) -> None:
+async def keep_time(simulator: Simulator, turn: float = TURN) -> None:
     """Do what the venue's clock has come to, until cancelled: beats, dates, keys, old connections."""
     clock = simulator.scene.clock
     beaten = pinged = clock.now_ms()
     while True:
-        await asyncio.sleep(TURN)
+        await asyncio.sleep(turn)
         now = clock.now_ms()
         simulator.venue.tick()
         simulator.listen_keys.expire()
@@ -120,7 +120,8 @@ async def keep_time(simulator: Simulator) -> None:
                 await connection.stream.ping(str(now).encode())
 
 
-def application(simulator: Simulator) -> web.Application:
+def application(simulator: Simulator, turn: float = TURN) -> web.Application:
+    """Build it; *turn*: seconds of the loop between two looks at the clock."""
     app = web.Application()
     rest = Rest(simulator)
     rest.add_routes(app)
@@ -130,7 +131,7 @@ def application(simulator: Simulator) -> web.Application:
     scene.controls |= Control(simulator).words()
 
     async def clockwork(_: web.Application) -> AsyncIterator[None]:
-        running = asyncio.get_running_loop().create_task(keep_time(simulator))
+        running = asyncio.get_running_loop().create_task(keep_time(simulator, turn))
         yield
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
