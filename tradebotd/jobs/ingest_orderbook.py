@@ -2,19 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
+from tradebotd.domain.public_market import OrderBookSnapshot
 from tradebotd.jobs.side_by_side import side_by_side
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.public_market import RecordedSymbol
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import order_books
+from tradebotd.storage.order_books import NewestSnapshot
 from tradebotd.storage.postgres.database import Database
 
 NAME: Final = JobName("ingest_orderbook")
+COUNTS_ANEW: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,7 @@ class IngestOrderbook:
         now, venue = self.clock.now(), recorded.market.name
         async with self.database.connection() as connection:
             newest = await order_books.newest(connection, venue, recorded.symbol)
+            _refuse_older(told, newest, now)
             is_new = newest is None or newest.sequence_id != told.sequence_id
             if is_new:
                 is_new = await order_books.insert(connection, venue, recorded.symbol, told, now)
@@ -79,3 +84,14 @@ class IngestOrderbook:
             stored = "none" if newest is None else str(newest.sequence_id)
             return f"{symbol}: book {look} was told, {stored} is stored"
         return None
+
+
+def _refuse_older(told: OrderBookSnapshot, newest: NewestSnapshot | None, now: datetime) -> None:
+    """Raise FeedError for a book from before the newest one: of a machine that lags behind.
+
+    A venue that has counted anew for a while is believed.
+    """
+    if newest is None or told.sequence_id >= newest.sequence_id:
+        return
+    if now - newest.received_at <= COUNTS_ANEW:
+        raise FeedError(f"book {told.sequence_id} is older than {newest.sequence_id}, the newest")

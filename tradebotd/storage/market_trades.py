@@ -19,7 +19,7 @@ ON CONFLICT DO NOTHING
 _NEWEST: Final[LiteralString] = """
 SELECT max(trade_id::bigint) AS trade_id, max(executed_at) AS executed_at
   FROM (SELECT trade_id, executed_at FROM market_trades WHERE venue = $1 AND symbol = $2
-         ORDER BY executed_at DESC LIMIT 1000) AS newest
+         ORDER BY executed_at DESC FETCH FIRST 100 ROWS WITH TIES) AS newest
 """
 
 

@@ -202,4 +202,4 @@ def _book_of(answer: Value, source: Source, came_at: datetime) -> OrderBookSnaps
 
 
 def _is_crossed(bids: Sequence[Decimal], asks: Sequence[Decimal]) -> bool:
-    return bool(bids and asks) and bids[0] >= asks[0]
+    return bool(bids and asks) and bids[0] > asks[0]
