@@ -24,6 +24,7 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.feeds.binance.client import Client
 from tradebotd.feeds.binance.facts import INTERFACES, MOST_STREAMS, MarketName
 from tradebotd.feeds.binance.feed import BinanceFeed
+from tradebotd.feeds.binance.public_market import BinancePublicMarket
 from tradebotd.feeds.binance.streams import MarketStreams, stream_opener
 from tradebotd.net.gate import Gate
 from tradebotd.net.websocket import StreamLimits
@@ -43,6 +44,7 @@ class BinanceStage:
         self.most_streams = MOST_STREAMS
         self.limits = StreamLimits()
         self.feeds: list[BinanceFeed] = []
+        self.markets: list[BinancePublicMarket] = []
         self.spot: SpotSimulator | None = None
         self.usdm: Simulator | None = None
 
@@ -53,15 +55,22 @@ class BinanceStage:
         elif self.spot is not None:
             self.spot.venue.print_trade(symbol, price, quantity)
 
-    def feed(self, name: FeedName) -> BinanceFeed:
-        client = Client(
-            name,
+    def _client(self, name: str) -> Client:
+        return Client(
+            FeedName(name),
             INTERFACES[self.market],
             self.server.http,
             gate=self.gate,
             host=self.host,
             random=Random(1),
         )
+
+    def public(self, name: str = "bn") -> BinancePublicMarket:
+        self.markets.append(BinancePublicMarket(name, self._client(name)))
+        return self.markets[-1]
+
+    def feed(self, name: FeedName) -> BinanceFeed:
+        client = self._client(name)
         streams = MarketStreams(
             name,
             self.market,
@@ -136,5 +145,5 @@ async def staged(
         try:
             yield stage
         finally:
-            for feed in stage.feeds:
-                await feed.close()
+            for made in (*stage.feeds, *stage.markets):
+                await made.close()

@@ -17,6 +17,7 @@ from tradebotd.config.feed_credits import credit_problems, feed_problems
 from tradebotd.config.filter_checks import filter_problems
 from tradebotd.config.model import SIMULATED_KINDS, Config
 from tradebotd.config.problem_text import NAME_WORDS, not_yet, percent, unknown_name
+from tradebotd.config.public_checks import public_problems
 from tradebotd.config.real_venue_facts import REAL_VENUES
 from tradebotd.config.real_venues import on_loopback, real_venue_problems
 from tradebotd.config.secrets import secret_problems
@@ -58,6 +59,7 @@ def cross_problems(config: Config) -> list[str]:
         *_paths(config),
         *unused_problems(config),
         *real_venue_problems(config),
+        *public_problems(config),
         *secret_problems(config),
     ]
 

@@ -11,6 +11,14 @@ from pydantic import Field, PrivateAttr
 
 from tradebotd.config.instrument_filters import instrument_of
 from tradebotd.config.price_kinds import spread_of, told_kinds, trigger_price
+from tradebotd.config.public_sections import (
+    USUAL_CACHE,
+    USUAL_RECORDS,
+    USUAL_UNIVERSE,
+    PublicDataSection,
+    SymbolCacheSection,
+    UniverseSection,
+)
 from tradebotd.config.sections import (
     AlertsSection,
     BotSection,
@@ -60,6 +68,9 @@ class Config(Section):
     bots: list[BotSection] = Field(default_factory=list)
     risk: RiskSection = RiskSection.model_construct()
     jobs: dict[str, JobSection] = Field(default_factory=dict)
+    symbol_cache: SymbolCacheSection = USUAL_CACHE
+    public_data: PublicDataSection = USUAL_RECORDS
+    universe: UniverseSection = USUAL_UNIVERSE
     health: HealthSection = HealthSection.model_construct()
     alerts: AlertsSection = AlertsSection.model_construct()
 

@@ -1,6 +1,7 @@
 """App: the running daemon, from start to stop, once everything is wired."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -21,6 +22,7 @@ from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     RefusedError,
 )
+from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.refusal import RefusalCode
 from tradebotd.market.ingest import Ingest
@@ -91,6 +93,7 @@ class App:
     already_ended: bool
     reloader: Reloader
     line: ProgressLine | None
+    warmups: Sequence[JobName] = ()
     draining: bool = False
     started: bool = False
     ended_by_data: bool = False
@@ -142,6 +145,8 @@ class App:
             self.tasks.start_soon(self.instruments.attend)
         self.started, self.waits_for = True, None
         self._start_prices()
+        for name in self.warmups:
+            self.tasks.start_soon(self._warm_up, name)
         if self.player is not None:
             self._playing = True
             self.tasks.start_soon(self._play, self.player)
@@ -153,6 +158,11 @@ class App:
             self.tasks.start_soon(poll.run)
         for stream in self.price_streams:
             self.tasks.start_soon(stream.run)
+
+    async def _warm_up(self, name: JobName) -> None:
+        if self.runner.is_enabled(name):
+            with suppress(RefusedError):  # one is under way already, or we are stopping
+                await self.runner.run_manually(name, {})
 
     async def _reconcile_now(self) -> bool:
         """False: one is under way already, or the daemon is stopping."""

@@ -8,11 +8,13 @@ from typing import Any, Final
 from tradebotd.config.zone_database import ZoneError, zone
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import JobName
-from tradebotd.domain.instrument import ALWAYS_OPEN
+from tradebotd.domain.instrument import ALWAYS_OPEN, PositionType
 from tradebotd.domain.job import AfterClose, At, Every, JobOverride, JobSpec, Slot
+from tradebotd.jobs.warmup_symbols import NAMES
 from tradebotd.scheduling.slots import DAY_NAMES
 
 BERLIN: Final = "Europe/Berlin"
+NEW_YORK: Final = "America/New_York"
 MONDAY_TO_FRIDAY: Final = DAY_NAMES[:5]
 TUESDAY_TO_SATURDAY: Final = DAY_NAMES[1:6]
 AFTER_CLOSE: Final = timedelta(minutes=15)
@@ -20,11 +22,20 @@ SEED_HARD_LIMIT: Final = timedelta(minutes=10)
 SEED_SOFT_LIMIT: Final = timedelta(minutes=9)
 RUN_BOTS_EXPIRY: Final = timedelta(seconds=55)
 DAILY_GRACE: Final = timedelta(hours=1)  # a daily job had better run late than not at all
+WARMUP_EVERY: Final = timedelta(minutes=5)
+RECORDS_EVERY: Final = timedelta(seconds=10)
 HOURLY_GRACE: Final = timedelta(minutes=5)
 
 
-def default_specs(*, calendars: Collection[str], zones: Collection[str]) -> tuple[JobSpec, ...]:
+def default_specs(
+    *,
+    calendars: Collection[str],
+    zones: Collection[str],
+    public: Collection[PositionType] = (),
+) -> tuple[JobSpec, ...]:
     """Every job of the daemon. *calendars*: codes in use; *zones*: where the bots' days begin.
+
+    *public*: kinds of market whose symbols are kept; the warm-up of another one is run by hand.
 
     What runs every minute or oftener has `retries = 0`, not the 3 of M2.5: its next slot is the
     retry, and an item that fails each time must not slow the others down. `[jobs.NAME] retries`
@@ -58,6 +69,10 @@ def default_specs(*, calendars: Collection[str], zones: Collection[str]) -> tupl
         _hourly("fill_gaps", timedelta(hours=1)),
         _hourly("equity_snapshot", timedelta(minutes=5)),
         _hourly("refresh_instruments", timedelta(hours=1)),
+        *(_warmup(kind, is_followed=kind in public) for kind in PositionType),
+        _often("ingest_trades", RECORDS_EVERY, enabled=False),
+        _often("ingest_orderbook", RECORDS_EVERY, enabled=False),
+        replace(_daily("universe_screen", _before_open(exchanges)), enabled=False),
         JobSpec(
             name=JobName("seed_history"), soft_limit=SEED_SOFT_LIMIT, hard_limit=SEED_HARD_LIMIT
         ),
@@ -98,6 +113,18 @@ def _often(name: str, interval: timedelta, **changes: Any) -> JobSpec:
 def _hourly(name: str, interval: timedelta) -> JobSpec:
     slots = (Every(interval=interval),)
     return JobSpec(name=JobName(name), slots=slots, grace=HOURLY_GRACE, makes_up=True)
+
+
+def _warmup(kind: PositionType, *, is_followed: bool) -> JobSpec:
+    spec = _hourly(NAMES[kind], WARMUP_EVERY)
+    return spec if is_followed else replace(spec, slots=(), makes_up=False)
+
+
+def _before_open(exchanges: Sequence[str]) -> Slot:
+    """Before New York opens where an exchange is followed, else early in the UTC day."""
+    if exchanges:
+        return At(at=time(8, 30), timezone=NEW_YORK, days=MONDAY_TO_FRIDAY)
+    return At(at=time(0, 10), timezone="UTC")
 
 
 def _daily(name: str, *slots: Slot) -> JobSpec:

@@ -1,5 +1,6 @@
 """Pull of the newest closed candles of all symbols; higher timeframes are rolled up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -9,6 +10,7 @@ from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Outcome, Summary
 from tradebotd.market.ingest import Ingest, PullResult
+from tradebotd.market.watchlist import Watchlist
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import ohlc
@@ -23,27 +25,34 @@ class RealtimePull:
     ingest: Ingest
     clock: Clock
     data_ends: datetime | None = None  # of recorded data: nothing newer can be expected
+    watchlist: Watchlist | None = None
 
     @property
     def name(self) -> JobName:
         return NAME
 
     async def run(self, context: RunContext) -> Summary:
-        symbols = [symbol for symbol in self.ingest.symbols if context.wants(symbol.symbol)]
+        symbols = [each for each in await self._symbols() if context.wants(each.symbol)]
         return summarize(await self.ingest.pull(context.now, symbols))
 
     async def outcome(self) -> Outcome:
         """Check that open markets' newest candles are younger than two intervals."""
         now = self.clock.now()
         stale: list[str] = []
-        for symbol in self.ingest.symbols:
+        symbols = await self._symbols()
+        for symbol in symbols:
             late = await self._late(symbol, now)
             if late:
                 stale.append(late)
         if stale:
             return Outcome(ok=False, message="; ".join(stale))
-        count = len(self.ingest.symbols)
-        return Outcome(ok=True, message=f"{count} symbols up to date")
+        return Outcome(ok=True, message=f"{len(symbols)} symbols up to date")
+
+    async def _symbols(self) -> Sequence[MarketSymbol]:
+        """Return the symbols of the file, and those that the watchlist adds."""
+        if self.watchlist is None:
+            return self.ingest.symbols
+        return [*self.ingest.symbols, *await self.watchlist.symbols()]
 
     async def _late(self, symbol: MarketSymbol, now: datetime) -> str | None:
         base = self.ingest.base(symbol)

@@ -1,4 +1,4 @@
-"""Retention: drops data older than its keep time, whole months at once."""
+"""Retention: drops data older than its keep time, whole months at once, or row by row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from tradebotd.market.ingest import Ingest
 from tradebotd.market.writer import CandleWriter
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job import RunContext
+from tradebotd.storage import expired_rows
 from tradebotd.storage.postgres import partitions
 from tradebotd.storage.postgres.database import Database
 
@@ -19,6 +20,10 @@ NAME: Final = JobName("retention")
 KEEP: Final[Mapping[str, timedelta]] = MappingProxyType(
     dict.fromkeys(partitions.MONTHLY, timedelta(days=90))
 )
+KEEP_ROWS: Final[Mapping[str, timedelta]] = MappingProxyType(
+    {"orderbook_snapshots": timedelta(days=7), "universe": timedelta(days=90)}
+)
+MOST_STATEMENTS: Final = 200  # of a table and run, of 5,000 rows each; the next run goes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,7 @@ class Retention:
     writer: CandleWriter
     clock: Clock
     keep: Mapping[str, timedelta] = field(default_factory=lambda: KEEP)
+    keep_rows: Mapping[str, timedelta] = field(default_factory=lambda: KEEP_ROWS)
 
     @property
     def name(self) -> JobName:
@@ -50,6 +56,9 @@ class Retention:
             summary.counts["dropped"] = summary.acted
             self.writer.forget_months()
             self.ingest.reset()
+        for table, age in self.keep_rows.items():
+            if context.wants(table):
+                await self._drop_rows(table, context.now - age, summary)
         return summary
 
     async def outcome(self) -> Outcome:
@@ -64,4 +73,24 @@ class Retention:
                 kept.append(f"{parent}: {count}")
         if kept:
             return Outcome(ok=False, message="expired months are still there: " + ", ".join(kept))
+        for table, age in self.keep_rows.items():
+            async with self.database.connection() as connection:
+                if await expired_rows.any_expired(connection, table, now - age - timedelta(days=1)):
+                    kept.append(table)
+        if kept:
+            return Outcome(ok=False, message="expired rows are still there: " + ", ".join(kept))
         return Outcome(ok=True, message="nothing is older than its keep time")
+
+    async def _drop_rows(self, table: str, keep_from: datetime, summary: Summary) -> None:
+        """Delete in statements of a bounded size, so that nobody waits long for any of them."""
+        dropped = 0
+        for _ in range(MOST_STATEMENTS):
+            async with self.database.connection() as connection:
+                count = await expired_rows.drop(connection, table, keep_from)
+            dropped += count
+            if count < expired_rows.AT_ONCE:
+                break
+        if dropped:
+            summary.attempted += 1
+            summary.acted += 1
+            summary.items[table] = {"rows_dropped": dropped}

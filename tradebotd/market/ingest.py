@@ -21,13 +21,14 @@ from tradebotd.market.roll_up import period_at, roll_up
 from tradebotd.market.validate import outliers, validate
 from tradebotd.market.writer import CandleWriter, WriteCounts, candle_rows
 from tradebotd.ports.clock import Clock
-from tradebotd.ports.feed import Feed
+from tradebotd.ports.feed import Feed, PolledFeed
 from tradebotd.storage import ohlc, quarantine
 from tradebotd.storage.postgres.database import Database
 
 MAX_CANDLES_A_PULL: Final = 10_000  # a week of minutes; the next pull continues
 LIVE_LOOKBACK: Final = timedelta(days=1)  # how far back the first pull of a live feed goes
 CONCURRENT_FETCHES: Final = 4
+TOLD_LATE: Final = timedelta(minutes=5)  # the last candles of a session may come behind its close
 _REMEMBERED_REJECTS: Final = 10_000
 
 _log = structlog.get_logger(__name__)
@@ -203,6 +204,9 @@ class Ingest:
         async def fetch_one(state: SymbolState) -> None:
             start = self._start(state, now)
             end = min(state.base.floor(now), start + MAX_CANDLES_A_PULL * state.base.duration)
+            if (name := self._not_to_ask(state, start, end)) is not None:
+                found[state.symbol.symbol] = (state, _Fetched(name, (), (), 0), end)
+                return
             try:
                 fetched = await self._fetch(state.symbol, state.base, start, end, now)
             except FeedError as error:
@@ -222,6 +226,15 @@ class Ingest:
                 for state in ready:
                     group.start_soon(fetch_in_turn, state)
         return [found[t.symbol.symbol] for t in ready if t.symbol.symbol in found]
+
+    def _not_to_ask(self, state: SymbolState, start: datetime, end: datetime) -> FeedName | None:
+        """Return the feed whose credits would be spent on a market that was shut; else None."""
+        name = next((name for name in state.symbol.feeds if name in self._feeds), None)
+        feed = None if name is None else self._feeds[name]
+        if not isinstance(feed, PolledFeed) or feed.budget() is None:
+            return None
+        since = start if state.until is None else max(start, state.until - TOLD_LATE)
+        return None if self.calendar(state.symbol).hours(since, end) else name
 
     def _start(self, state: SymbolState, now: datetime) -> datetime:
         if state.newest is not None:

@@ -19,6 +19,13 @@ UPSERT_SYMBOL: Final[LiteralString] = """
            active = true, updated_at = now()
     RETURNING id
 """
+FOLLOW_SYMBOL: Final[LiteralString] = """
+    INSERT INTO market_symbols (symbol, venue, base_asset, quote_asset, tick_size, lot_size,
+                                min_notional, calendar, feeds, timeframes, active)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false)
+    ON CONFLICT (symbol) DO NOTHING
+"""
+SELECT_ID: Final[LiteralString] = "SELECT id FROM market_symbols WHERE symbol = $1"
 DEACTIVATE_OTHERS: Final[LiteralString] = """
     UPDATE market_symbols SET active = false, updated_at = now()
      WHERE active AND symbol <> ALL ($1::text[])
@@ -47,6 +54,15 @@ async def sync_symbols(
 async def put_symbol(connection: Connection, symbol: MarketSymbol) -> None:
     """Make its row say what *symbol* says: its filters have changed while running."""
     await connection.execute(UPSERT_SYMBOL, *_row(symbol))
+
+
+async def follow_symbol(connection: Connection, symbol: MarketSymbol) -> SymbolId:
+    """Return its id; where it has no row yet, make one that is not active.
+
+    What a row of a symbol that was traded once says of its filters stays.
+    """
+    await connection.execute(FOLLOW_SYMBOL, *_row(symbol))
+    return SymbolId(await connection.fetchval(SELECT_ID, symbol.symbol))
 
 
 async def select_instrument(connection: Connection, symbol: str) -> Instrument | None:

@@ -27,6 +27,7 @@ TRADING: Final = {
     ("GET", "/v2/positions"),
 }
 DATA: Final = {
+    ("GET", "/v2/stocks/bars"),
     ("GET", "/v2/stocks/quotes/latest"),
     ("GET", "/v2/stocks/trades/latest"),
     ("GET", "/v1beta3/crypto/{loc}/latest/quotes"),

@@ -13,6 +13,7 @@ from tradebotd.config.all_warnings import config_warnings
 from tradebotd.config.cross_checks import any_file
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
+from tradebotd.config.public_places import kind_of, places
 from tradebotd.config.secrets import VenueKey, read_secret, venue_keys
 from tradebotd.config.warning import ConfigWarning
 from tradebotd.daemon.calendar_files import data_spans, declared_breaks, read_calendars
@@ -203,7 +204,8 @@ def job_specs(config: Config) -> tuple[JobSpec, ...]:
     """Return the default schedule with the configuration's overrides. Raises ConfigError."""
     calendars = {one_name(symbol.calendar) for symbol in config.symbols}
     zones = {config.bot_zone(bot) for bot in config.bots}
-    specs = default_specs(calendars=calendars, zones=zones)
+    public = set() if config.simulated else {kind_of(place) for place in places(config)}
+    specs = default_specs(calendars=calendars, zones=zones, public=public)
     return with_overrides(specs, config.job_overrides(), timezone=config.daemon.timezone)
 
 

@@ -13,6 +13,7 @@ from tradebotd.daemon.wiring.files import LoadedFiles, used_feeds
 from tradebotd.daemon.wiring.outside import Outside
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import FeedName, SymbolId
+from tradebotd.domain.instrument import ALWAYS_OPEN
 from tradebotd.feeds.replay import ReplayFeed
 from tradebotd.feeds.synthetic import SyntheticFeed
 from tradebotd.market.calendar_ends import exchanges
@@ -20,6 +21,7 @@ from tradebotd.market.calendar_extension import extend_all
 from tradebotd.market.candles import CandleReader
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_cache import PriceCache
+from tradebotd.market.sessions import AlwaysOpen
 from tradebotd.market.writer import CandleWriter
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import Feed, PolledFeed, SimulatedFeed
@@ -56,6 +58,7 @@ class Market:
         """Close what the feeds keep open."""
         for feed in self.polled().values():
             await feed.close()
+        await self.outside.close()
 
     def hold(self) -> AbstractContextManager[None]:
         """Keep a clock that jumps from price to price still while the block runs."""
@@ -82,7 +85,7 @@ async def wire_market(
         symbols=files.symbols,
         symbol_ids=symbol_ids,
         feeds=feeds,
-        calendars=files.calendars,
+        calendars={ALWAYS_OPEN: AlwaysOpen(), **files.calendars},  # that of a watchlist
         writer=writer,
         reader=reader,
         clock=clock,

@@ -1,5 +1,6 @@
 """What venues and feeds outside share in this process, made when the first of them needs it."""
 
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,16 @@ class Outside:
 
     def __init__(self) -> None:
         self.host = SystemHost()
+        self._closes: list[Callable[[], Awaitable[None]]] = []
+
+    def closes(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have *close* awaited when the daemon ends."""
+        self._closes.append(close)
+
+    async def close(self) -> None:
+        """Close what was opened, the last first."""
+        while self._closes:
+            await self._closes.pop()()
 
     @cached_property
     def gates(self) -> "Gates":

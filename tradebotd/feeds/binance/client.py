@@ -73,7 +73,10 @@ class Client:
         self.interface = interface
         self.time = VenueTime(host)
         self._host, self._random = host, random
-        paths = (interface.time, interface.klines, interface.prices)
+        paths = (
+            *(interface.time, interface.klines, interface.prices),
+            *(interface.symbols, interface.days, interface.trades, interface.book),
+        )
         self._http = HttpClient(name, base_url, AllowList([("GET", path) for path in paths]))
         set_limits(gate, interface)
         self._clients = {
@@ -107,6 +110,13 @@ class Client:
             self.time.learn(told.answer["serverTime"].instant(), sent, self._host.monotonic())
         except MisshapenError as error:
             raise FeedError(str(error)) from error
+
+    async def public(
+        self, path: str, query: Mapping[str, str], weight: int, *, patience: float
+    ) -> Told:
+        """Ask for what is recorded or listed; it waits for its turn for *patience* seconds."""
+        asked = Question(path, weight, Priority.READ, SERIES, patience)
+        return self._accepted(await self._ask(asked, query))
 
     def _accepted(self, told: Told | Refusal) -> Told:
         if isinstance(told, Refusal):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 
+from tradebotd.config.binance_weights import MINUTE_LIMITS
 from tradebotd.domain.timeframe import EPOCH, Timeframe
 
 MarketName = Literal["spot", "usdm"]
@@ -27,6 +28,10 @@ class Interface:
     time: str
     klines: str
     prices: str
+    symbols: str
+    days: str
+    trades: str
+    book: str
     rows: int
     limits: Mapping[str, tuple[int, float]]
 
@@ -37,8 +42,12 @@ SPOT: Final = Interface(
     time="/api/v3/time",
     klines="/api/v3/klines",
     prices="/api/v3/ticker/price",
+    symbols="/api/v3/exchangeInfo",
+    days="/api/v3/ticker/24hr",
+    trades="/api/v3/aggTrades",
+    book="/api/v3/depth",
     rows=1_000,
-    limits={WEIGHT: (6_000, 60.0), RAW: (300_000, 300.0)},
+    limits={WEIGHT: (MINUTE_LIMITS["spot"], 60.0), RAW: (300_000, 300.0)},
 )
 # F16: v1 of ticker/price is deprecated.
 USDM: Final = Interface(
@@ -46,8 +55,12 @@ USDM: Final = Interface(
     time="/fapi/v1/time",
     klines="/fapi/v1/klines",
     prices="/fapi/v2/ticker/price",
+    symbols="/fapi/v1/exchangeInfo",
+    days="/fapi/v1/ticker/24hr",
+    trades="/fapi/v1/aggTrades",
+    book="/fapi/v1/depth",
     rows=499,  # the most for one weight
-    limits={WEIGHT: (2_400, 60.0)},
+    limits={WEIGHT: (MINUTE_LIMITS["usdm"], 60.0)},
 )
 INTERFACES: Final[Mapping[MarketName, Interface]] = {"spot": SPOT, "usdm": USDM}
 
@@ -64,6 +77,23 @@ def prices_weight(market: MarketName, *, one: bool) -> int:
     if market == "spot":
         return 2 if one else 4
     return 1 if one else 2
+
+
+def symbols_weight(market: MarketName) -> int:
+    """Weight of the list of all symbols."""
+    return 20 if market == "spot" else 1
+
+
+def symbols_query(market: MarketName) -> dict[str, str]:
+    """S11: what is not traded, and what accounts may trade it, is a large part of the answer."""
+    if market == "usdm":
+        return {}
+    return {"symbolStatus": "TRADING", "showPermissionSets": "false"}
+
+
+def days_weight(market: MarketName) -> int:
+    """Weight of the last 24 hours of all symbols."""
+    return 80 if market == "spot" else 40
 
 
 def tells_weight(path: str) -> bool:

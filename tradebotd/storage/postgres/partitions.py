@@ -5,7 +5,7 @@ from typing import Final, LiteralString
 
 from tradebotd.storage.postgres.database import Connection
 
-MONTHLY: Final = ("ohlc_1m", "job_runs", "decision_runs")
+MONTHLY: Final = ("ohlc_1m", "job_runs", "decision_runs", "market_trades")
 
 _EXPIRED: Final[LiteralString] = """
 SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid

@@ -8,11 +8,13 @@ from pydantic import SecretStr
 
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.quote import PriceKind
 from tradebotd.net.gate import Gates
 from tradebotd.ports.clock import HostClock
 from tradebotd.venues.alpaca.limits import digest_of
 from tradebotd.venues.alpaca.parts import Parts, Settings
 from tradebotd.venues.alpaca.paths import Host
+from tradebotd.venues.alpaca.screening import AlpacaScreening
 from tradebotd.venues.alpaca.symbols import Symbols
 from tradebotd.venues.alpaca.venue import AlpacaVenue, traits_of
 
@@ -49,10 +51,49 @@ def build_alpaca(
     max_clock_offset: timedelta,
 ) -> AlpacaVenue:
     """Build the adapter. *feed*: of the prices of stocks, `iex` or `sip`."""
-    key_id = secrets.api_key.get_secret_value()
     known = Symbols(name, symbols)
     traits = traits_of(crypto=known.have_crypto, stocks=known.have_stocks or not symbols, feed=feed)
-    settings = Settings(
+    settings = _settings(
+        name, reached, secrets, host=host, gates=gates, feed=feed, kinds=traits.price_kinds
+    )
+    return AlpacaVenue(
+        Parts(settings, symbols),
+        traits,
+        live=live,
+        key_id=settings.key_id,
+        max_clock_offset=max_clock_offset,
+    )
+
+
+def build_screening(
+    name: VenueName,
+    reached: Reached,
+    secrets: Secrets,
+    exchanges: Sequence[str],
+    *,
+    host: HostClock,
+    gates: Gates,
+    feed: str,
+) -> AlpacaScreening:
+    """Build what screens the shares of *exchanges*; it shares the limits of the adapter's key."""
+    settings = _settings(
+        name, reached, secrets, host=host, gates=gates, feed=feed, kinds=frozenset()
+    )
+    return AlpacaScreening(Parts(settings, ()), exchanges, feed, host)
+
+
+def _settings(
+    name: VenueName,
+    reached: Reached,
+    secrets: Secrets,
+    *,
+    host: HostClock,
+    gates: Gates,
+    feed: str,
+    kinds: frozenset[PriceKind],
+) -> Settings:
+    key_id = secrets.api_key.get_secret_value()
+    return Settings(
         venue=name,
         base_url=reached.base_url,
         data_url=reached.data_url,
@@ -60,19 +101,12 @@ def build_alpaca(
         key_id=key_id,
         secret=secrets.api_secret.get_secret_value(),
         feed=feed,
-        price_kinds=traits.price_kinds,
+        price_kinds=kinds,
         gates={
             Host.TRADING: gates.gate(_gate_name(reached.base_url, key_id)),
             Host.DATA: gates.gate(_gate_name(reached.data_url, key_id)),
         },
         host=host,
-    )
-    return AlpacaVenue(
-        Parts(settings, symbols),
-        traits,
-        live=live,
-        key_id=key_id,
-        max_clock_offset=max_clock_offset,
     )
 
 

@@ -44,13 +44,14 @@ REPLACE: Final = Call("PATCH", "/v2/orders/{}", acts=True)
 CANCEL: Final = Call("DELETE", "/v2/orders/{}", acts=True)
 STOCK_TRADES: Final = Call("GET", "/v2/stocks/trades/latest", Host.DATA)
 STOCK_QUOTES: Final = Call("GET", "/v2/stocks/quotes/latest", Host.DATA)
+STOCK_BARS: Final = Call("GET", "/v2/stocks/bars", Host.DATA)
 CRYPTO_TRADES: Final = Call("GET", "/v1beta3/crypto/us/latest/trades", Host.DATA)
 CRYPTO_QUOTES: Final = Call("GET", "/v1beta3/crypto/us/latest/quotes", Host.DATA)
 
 CALLS: Final = (
     *(ACCOUNT, POSITIONS, CLOCK, ACTIVITIES, ASSETS, ASSET),
     *(ORDERS, ORDER, ORDER_BY_CLIENT_ID, PLACE, REPLACE, CANCEL),
-    *(STOCK_TRADES, STOCK_QUOTES, CRYPTO_TRADES, CRYPTO_QUOTES),
+    *(STOCK_TRADES, STOCK_QUOTES, STOCK_BARS, CRYPTO_TRADES, CRYPTO_QUOTES),
 )
 
 

@@ -1,0 +1,30 @@
+"""Items of a run, a few at once."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+import anyio
+
+AT_ONCE: Final = 4
+
+_Item = TypeVar("_Item")
+
+
+async def side_by_side(act: Callable[[_Item], Awaitable[None]], items: Sequence[_Item]) -> None:
+    """Do *act* for each of *items*. Raises what the first failing one raised, the others ended."""
+    turn = anyio.CapacityLimiter(AT_ONCE)
+    errors: list[Exception] = []
+
+    async def one(item: _Item) -> None:
+        async with turn:
+            try:
+                await act(item)
+            except Exception as error:  # noqa: BLE001 - raised below, outside the group of tasks
+                errors.append(error)
+                tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        for item in items:
+            tasks.start_soon(one, item)
+    if errors:
+        raise errors[0]
