@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from benchmarks.cluster import Cluster
 from benchmarks.daemon_process import Daemon, running
 from benchmarks.measure import Limit, Options, Row
-from benchmarks.venue_process import Told, base_of, name_of, venue_process
+from benchmarks.venue_process import base_of, name_of, venue_process, write_keys
 
 MEGABYTES: Final = 110
 AT_EACH: Final = 9  # symbols of each Binance market, and as many streams of trades
@@ -163,19 +163,12 @@ def three_venues(cluster: Cluster) -> Iterator[Path]:
                 "coins": stack.enter_context(venue_process("twelvedata")),
             }
             for name, venue in told.items():
-                _write_keys(home, name, venue)
+                write_keys(home, name, venue)
             config = home / "config.toml"
             config.write_text(CONFIG.format(home=home, dsn=dsn, **told) + _symbols_and_bots())
             yield config
     finally:
         shutil.rmtree(home, ignore_errors=True)
-
-
-def _write_keys(home: Path, name: str, venue: Told) -> None:
-    for what, text in (("key", venue.key), ("secret", venue.secret)):
-        path = home / f"{name}.{what}"
-        path.touch(0o600)
-        path.write_text(text)
 
 
 def _symbols_and_bots() -> str:

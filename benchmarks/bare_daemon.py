@@ -1,4 +1,4 @@
-"""`tradebotd` as without the extra `calendars`: pandas cannot be imported. Arguments: the daemon's."""
+"""`tradebotd` as without the extra `calendars`: pandas cannot be imported."""
 
 import sys
 

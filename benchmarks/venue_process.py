@@ -3,8 +3,8 @@
 KIND is `spot`, `usdm`, `alpaca` or `twelvedata`. It prints its addresses and keys as a line of JSON
 and serves until it is terminated. Of the Binance ones the first *moved* symbols (`B0000USDT` …) are
 traded *rate* times a second, all together. Two more words of their control: `tick {symbol, price}`
-tells a trade and answers when it left, `arrivals` answers when orders arrived, both in seconds of
-`time.perf_counter`, which all processes of a machine share.
+tells a trade and answers when that was written to the stream, `arrivals` answers when orders
+arrived, both in seconds of `time.perf_counter`, which all processes of a machine share.
 """
 
 import argparse
@@ -14,11 +14,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from itertools import cycle
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -35,6 +37,7 @@ from tests.simulators.binance.usdm import simulator as usdm
 from tests.simulators.binance.usdm.instruments import Instrument
 from tests.simulators.shared.answers import Handler, Scene
 from tests.simulators.shared.server import served
+from tests.simulators.shared.streams import Message, Stream
 from tests.simulators.twelvedata.rest import build as twelvedata
 from tests.simulators.twelvedata.vendor import KEY as TWELVEDATA_KEY
 
@@ -91,12 +94,21 @@ def venue_process(
             process.stdout.close()
 
 
+def write_keys(home: Path, name: str, told: Told) -> None:
+    """Write `NAME.key` and `NAME.secret`, which nobody else may read."""
+    for what, text in (("key", told.key), ("secret", told.secret)):
+        path = home / f"{name}.{what}"
+        path.touch(0o600)
+        path.write_text(text)
+
+
 class Stand:
     """A simulator, what moves its prices, and when orders arrived."""
 
     def __init__(self, kind: str, listed: int) -> None:
         self.kind, self.listed = kind, listed
         self.arrivals: list[float] = []
+        self.departures: deque[float] = deque(maxlen=100)
         self.key, self.secret = "", ""
         self.move: Callable[[str, Decimal], None] = lambda _symbol, _price: None
 
@@ -108,6 +120,7 @@ class Stand:
             "twelvedata": self._twelvedata,
         }[self.kind](scene)
         app.middlewares.insert(0, self._stamp)
+        self._note_departures()
         scene.controls |= {"tick": self._tick, "arrivals": self._arrived}
         return app
 
@@ -131,9 +144,7 @@ class Stand:
     def _usdm(self, scene: Scene) -> web.Application:
         tick, step = Decimal("0.01"), Decimal("0.001")
         instruments = {
-            name_of(n): usdm.Instrument(
-                name_of(n), base_of(n), Decimal("0.01"), step, Decimal(PRICE)
-            )
+            name_of(n): Instrument(name_of(n), base_of(n), tick, step, Decimal(PRICE))
             for n in range(self.listed)
         }
         simulator = usdm.Simulator(scene, Decimal(10_000_000), instruments)
@@ -161,9 +172,22 @@ class Stand:
         return await handler(request)
 
     async def _tick(self, told: dict[str, Any]) -> float:
-        at = time.perf_counter()
+        self.departures.clear()
         self.move(told["symbol"], told["price"])
-        return at
+        while not self.departures:  # noqa: ASYNC110 - it is no event: a few turns of the loop
+            await asyncio.sleep(0)
+        return self.departures[0]
+
+    def _note_departures(self) -> None:
+        """Note when a trade is written to a stream, what the simulator does before left out."""
+        send = Stream._send  # noqa: SLF001 - there is no other place to look
+
+        async def noted(stream: Stream, event: Message) -> None:
+            if isinstance(event, str) and '"aggTrade"' in event:
+                self.departures.append(time.perf_counter())
+            await send(stream, event)
+
+        Stream._send = noted  # type: ignore[method-assign]  # noqa: SLF001
 
     async def _arrived(self, _: dict[str, Any]) -> list[float]:
         arrived, self.arrivals = self.arrivals, []
