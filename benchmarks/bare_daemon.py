@@ -2,8 +2,8 @@
 
 import sys
 
-sys.modules["pandas"] = None  # type: ignore[assignment] - whoever imports it gets ImportError
-sys.modules["exchange_calendars"] = None  # type: ignore[assignment]
+ABSENT: dict[str, None] = {"pandas": None, "exchange_calendars": None}
+sys.modules.update(ABSENT)  # type: ignore[arg-type]  # whoever imports them gets ImportError
 
 from tradebotd.daemon.commands.main import main  # noqa: E402
 

@@ -110,7 +110,7 @@ class Stand:
         self.arrivals: list[float] = []
         self.departures: deque[float] = deque(maxlen=100)
         self.key, self.secret = "", ""
-        self.move: Callable[[str, Decimal], None] = lambda _symbol, _price: None
+        self.move: Callable[[str, str], None] = lambda _symbol, _price: None
 
     def build(self, scene: Scene) -> web.Application:
         app = {
@@ -187,7 +187,7 @@ class Stand:
                 self.departures.append(time.perf_counter())
             await send(stream, event)
 
-        Stream._send = noted  # type: ignore[method-assign]  # noqa: SLF001
+        Stream._send = noted  # type: ignore[method-assign, assignment]  # noqa: SLF001
 
     async def _arrived(self, _: dict[str, Any]) -> list[float]:
         arrived, self.arrivals = self.arrivals, []
