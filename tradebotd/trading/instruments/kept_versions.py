@@ -38,8 +38,8 @@ class KeptVersions:
     async def keep(self, known: MarketSymbol, *, is_new: bool) -> list[str]:
         """Keep what is in force of *known*; return what differs from the version before, in words.
 
-        The first one is compared with what the file states. *is_new*: something else was in force a moment ago.
-        Raises DatabaseUnavailableError.
+        The first one is compared with what the file states. *is_new*: something else was in force a
+        moment ago. Raises DatabaseUnavailableError.
         """
         told, stored = known.instrument, await self.of(known.instrument.venue)
         before = stored.get(known.symbol)

@@ -249,7 +249,7 @@ class InstrumentRefresh:
         return changed
 
     def _log(self, name: VenueName, before: Sequence[MarketSymbol], *, is_first: bool) -> None:
-        """Log what is new in force; the first reading of a process is one line, whatever it changed."""
+        """Log what is new in force; the first reading of a process is one line."""
         if is_first:
             log.info("instruments read", venue=name, count=len(before))
             return
