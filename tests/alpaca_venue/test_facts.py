@@ -290,6 +290,19 @@ async def test_a_sale_of_what_is_not_held_opens_no_short_position() -> None:
         assert (await stage.venue.account()).positions == {}
 
 
+@pytest.mark.parametrize("quantity", ["0.018338548", "0.018338546", "0.001000001"])
+async def test_the_fee_of_crypto_leaves_no_more_than_the_venue_has(quantity: str) -> None:
+    """M6.1: rounded up to the venue's digits; a unit less and each exit would ask for too much."""
+    async with staged(symbols=(BTC,)) as stage:
+        await send(stage, "tb1", order(BUY, quantity, symbol=BTC.symbol))
+        (fill,) = (await found(stage, "tb1", BTC.symbol)).fills
+        held = fill.quantity - fill.fee
+        assert held == (await stage.venue.account()).balances["BTC"]
+        await send(stage, "tb2", order(SELL, str(held), symbol=BTC.symbol))
+        (sold,) = (await found(stage, "tb2", BTC.symbol)).fills
+        assert sold.fee == stage.exchange.desk.executions[-1].fee
+
+
 async def test_crypto_is_traded_held_and_told_by_its_two_names() -> None:
     """M6.1: BTC/USD in orders, BTCUSD in positions; the fee is what is missing."""
     async with staged(symbols=(BTC,)) as stage:

@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from tradebotd.config.sections import FeedSection
+from tradebotd.config.venue_hosts import stream_host_problem
 
 PRICE_EVERY: Final = timedelta(seconds=5)  # of what the streams do not tell just now
 LEAST_PRICE_EVERY: Final = timedelta(seconds=1)
@@ -83,6 +84,10 @@ def binance_feed_problems(name: str, feed: FeedSection) -> Iterator[str]:
         and (host in _OF_USDM) != (market_of(feed) == "usdm")
     ):
         yield f'{path}.base_url: of the other market; this one is "{market_of(feed)}"'
+    told_at = urlsplit(feed.ws_url or "").hostname or ""
+    wrong = stream_host_problem(told_at, futures=market_of(feed) == "usdm")
+    if wrong is not None:
+        yield f"{path}.ws_url: {wrong}"
     if feed.ws_url is not None and feed.base_url is None:
         yield f"{path}.base_url: required beside ws_url: both are of one place"
 

@@ -140,13 +140,18 @@ def _as_met_by(instrument: Instrument, kind: OrderType) -> Instrument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketSymbol:
-    """One `[[symbols]]` entry: an instrument, its feeds in order of preference, its calendar."""
+    """One `[[symbols]]` entry: an instrument, its feeds in order of preference, its calendar.
+
+    *stated*: the filters that the file itself says; None: all of them. What it does not say are
+    defaults, which no venue contradicts.
+    """
 
     instrument: Instrument
     feeds: tuple[FeedName, ...]
     timeframes: tuple[Timeframe, ...]
     calendar: str = ALWAYS_OPEN
     names: dict[str, str] = field(default_factory=dict)
+    stated: frozenset[str] | None = None
 
     @property
     def symbol(self) -> str:

@@ -12,6 +12,7 @@ from tests.simulators.binance.usdm.account import Account
 from tests.simulators.binance.usdm.rest import Rest
 from tests.simulators.binance.usdm.simulator import Simulator
 from tests.simulators.binance.usdm.sockets import Sockets
+from tests.simulators.binance.usdm.told_ledger import ledger_of
 from tests.simulators.shared.answers import Scene
 from tests.simulators.shared.clock import SimulatorClock
 from tests.simulators.shared.server import Server, served
@@ -28,7 +29,7 @@ class Control:
         self.simulator, self.venue = simulator, simulator.venue
 
     def words(self) -> dict[str, Callable[[dict[str, Any]], Awaitable[Any]]]:
-        names = ("price", "mark", "book", "fill", "funding", "transfer", "liquidate", "adl", "settle", "expire_listen_keys", "status", "throttle", "engine_delay", "worth", "expire_stop", "reject_stop", "funding_clock")  # fmt: skip
+        names = ("price", "mark", "book", "fill", "funding", "transfer", "liquidate", "adl", "settle", "expire_listen_keys", "status", "throttle", "engine_delay", "worth", "expire_stop", "reject_stop", "funding_clock", "ledger")  # fmt: skip
         return {name: getattr(self, f"do_{name}") for name in names}
 
     def account(self, told: dict[str, Any]) -> Account:
@@ -89,6 +90,9 @@ class Control:
 
     async def do_worth(self, told: dict[str, Any]) -> str:
         return str(self.venue.worth(self.account(told)))
+
+    async def do_ledger(self, told: dict[str, Any]) -> dict[str, Any]:
+        return ledger_of(self.account(told))
 
     async def do_expire_stop(self, told: dict[str, Any]) -> None:
         account = self.account(told)
