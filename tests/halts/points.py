@@ -7,8 +7,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from tests.venue_core.daemon import Daemon
-from tradebotd.net import gate as gates
 from tradebotd.net import dialling, http
+from tradebotd.net import gate as gates
 from tradebotd.net.http_wire import Answer, HttpWire
 
 ORDER: ContextVar[bool] = ContextVar("ORDER", default=False)  # an order is on its way in this task
