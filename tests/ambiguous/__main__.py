@@ -23,7 +23,9 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.ambiguous", description=__doc__)
-    parser.add_argument("--venue", choices=VENUES, action="append", help="this one; may be repeated")
+    parser.add_argument(
+        "--venue", choices=VENUES, action="append", help="this one; may be repeated"
+    )
     parser.add_argument("--kind", choices=list(Kind), action="append", help="of order; likewise")
     parser.add_argument("--only", metavar="CASE", action="append", help="VENUE/KIND/FAULT/TRUTH")
     parser.add_argument(

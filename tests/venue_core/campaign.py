@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import structlog
 
@@ -41,13 +41,11 @@ def add_options(parser: argparse.ArgumentParser, results: str) -> None:
 
 def run(names: Sequence[str], play: Play, options: argparse.Namespace) -> list[Verdict] | None:
     """Run those that *results* does not have; all verdicts of *names*, None where some are missing."""
-    level = 0 if options.trace else SILENT
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
     done, began = _rows(options.results), time.monotonic()
     left = [name for name in names if name not in done]
     with temporary_cluster() as server:
         workers = [
-            _worker(server, left[number :: options.jobs], play, options.results, number)
+            _worker(server, left[number :: options.jobs], play, options, number)
             for number in range(options.jobs)
         ]
         codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers]
@@ -68,7 +66,11 @@ def _rows(results: Path) -> dict[str, Verdict]:
 
 
 def _worker(
-    server: PostgresServer, names: Sequence[str], play: Play, results: Path, number: int
+    server: PostgresServer,
+    names: Sequence[str],
+    play: Play,
+    options: argparse.Namespace,
+    number: int,
 ) -> int:
     pid = os.fork()
     if pid:
@@ -78,13 +80,26 @@ def _worker(
         asyncio.set_event_loop(None)
         server.prefix = f"worker_{number}"
         for name in names:
-            _write(results, played(name, play, server))
+            if not options.trace:
+                be_silent()  # a reload of the configuration has the daemon log again
+            _write(options.results, played(name, play, server))
         code = 0
     except BaseException:  # noqa: BLE001 - whatever it was, the parent is told
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def be_silent() -> None:
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(SILENT),
+        processors=[_nothing],
+    )
+
+
+def _nothing(*_: object) -> NoReturn:
+    raise structlog.DropEvent
 
 
 def played(name: str, play: Play, server: PostgresServer) -> Verdict:
