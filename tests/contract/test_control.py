@@ -29,7 +29,14 @@ from tradebotd.control import server
 from tradebotd.control.messages.bots import Bot, BotDetail
 from tradebotd.control.messages.daemon import EntryGateState, Flattened, Left, Reloaded
 from tradebotd.control.messages.jobs import DeadLetter, Discarded, Job, JobRun, Switched
-from tradebotd.control.messages.market import Candle, FeedCredits, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.market import (
+    Candle,
+    FeedCredits,
+    Levels,
+    Symbol,
+    SymbolResumed,
+    WatchlistEntry,
+)
 from tradebotd.control.messages.orders import Fill, Order, OrderDetail
 from tradebotd.control.messages.positions import Position, Trade
 from tradebotd.control.messages.status import Held, Status
@@ -57,6 +64,7 @@ READS = {
     "budget": list[FeedCredits],
     "candles BTCUSDT 1m -n 5": list[Candle],
     "levels BTCUSDT": Levels,
+    "universe": list[WatchlistEntry],
 }
 ACTS = {
     "jobs run ping": JobRun,

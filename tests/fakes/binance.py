@@ -145,5 +145,7 @@ async def staged(
         try:
             yield stage
         finally:
-            for made in (*stage.feeds, *stage.markets):
-                await made.close()
+            for feed in stage.feeds:
+                await feed.close()
+            for public in stage.markets:
+                await public.close()

@@ -22,7 +22,14 @@ from tradebotd.control.messages.jobs import (
     RunSummary,
     Switched,
 )
-from tradebotd.control.messages.market import Candle, FeedCredits, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.market import (
+    Candle,
+    FeedCredits,
+    Levels,
+    Symbol,
+    SymbolResumed,
+    WatchlistEntry,
+)
 from tradebotd.control.messages.orders import Fill, Order, OrderDetail, OrderEvent, OrderSearch
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, Position, PositionExit, Trade
 from tradebotd.control.messages.status import (
@@ -515,6 +522,19 @@ class FakeControl:
                 left_day=None,
                 day_resets_at=day,
             ),
+        ]
+
+    async def universe(self) -> list[WatchlistEntry]:
+        figures = {"price": "9" * 12, "turnover": "123456789.5", "volatility": "0.045"}
+        return [
+            WatchlistEntry(
+                screened_at=NOW,
+                symbol=LONG,
+                rank=rank,
+                reasons={"source": "spot", **figures, "ranked_by": "turnover"},
+                sample_seed=str(2**63 - 1),
+            )
+            for rank in (1, 2)
         ]
 
     async def candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:

@@ -40,7 +40,7 @@ from tradebotd.cli.tables import last_line
 from tradebotd.daemon.commands import main as daemon_main
 
 NOW = datetime(2022, 1, 14, 7, 32, tzinfo=UTC)
-LATER = {"preflight", "health", "alerts", "report", "universe"}
+LATER = {"preflight", "health", "alerts", "report"}
 
 
 def paths(parser: argparse.ArgumentParser) -> list[str]:

@@ -325,7 +325,7 @@ def test_check_says_what_a_good_file_holds(
     file = written(tmp_path, ONE_BOT)
 
     assert main.main(["check", "--config", str(file)]) == 0
-    assert "good: 1 symbol, 1 bot, 13 jobs" in capsys.readouterr().out
+    assert "good: 1 symbol, 1 bot, 18 jobs" in capsys.readouterr().out
 
 
 def test_schema_prints_json_with_the_patterns_of_values(capsys: pytest.CaptureFixture[str]) -> None:

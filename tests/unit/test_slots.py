@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import JobName
+from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.job import AfterClose, At, Every, JobOverride
 from tradebotd.domain.timeframe import EPOCH
 from tradebotd.jobs.default_schedule import default_specs, with_overrides
@@ -166,10 +167,15 @@ def test_jobs_of_one_instant_run_in_the_fixed_order() -> None:
         "reconcile",
         "equity_snapshot",
         "fill_gaps",
+        "ingest_orderbook",
+        "ingest_trades",
         "ping",
         "refresh_instruments",
         "retention",
         "seed_history",
+        "universe_screen",
+        "warmup_futures_symbols",
+        "warmup_spot_symbols",
     ]
 
 
@@ -201,7 +207,25 @@ def test_the_default_table_is_that_of_the_mission() -> None:
         "daily_reset",
         "extend_calendars",
         "retention",
+        "universe_screen",
     }
+
+
+def test_public_facts_are_asked_for_where_a_market_is_followed() -> None:
+    """M2: the warm-ups every 300 s; records every 10 s and the screening, both off."""
+    kept = default_specs(calendars={"24/7"}, zones={"UTC"}, public={PositionType.SPOT})
+    specs = {spec.name: spec for spec in kept}
+    assert specs[JobName("warmup_spot_symbols")].describe() == "every 5m"
+    assert specs[JobName("warmup_futures_symbols")].describe() == "by hand"
+    for name in ("ingest_trades", "ingest_orderbook"):
+        assert specs[JobName(name)].describe() == "every 10s"
+    assert specs[JobName("universe_screen")].describe() == "00:10 daily UTC"
+    off = {"ingest_trades", "ingest_orderbook", "universe_screen"}
+    assert {spec.name for spec in kept if not spec.enabled} == off
+
+    shares = default_specs(calendars={"XNYS", "24/7"}, zones={"UTC"})
+    screen = next(spec for spec in shares if spec.name == "universe_screen")
+    assert screen.describe() == "08:30 mon-fri America/New_York"
 
 
 def test_an_override_replaces_all_slots() -> None:
@@ -227,6 +251,7 @@ def test_the_number_of_retries_is_the_configurations_to_choose() -> None:
     }
 
     often = {"run_bots", "stop_loss_check", "realtime_pull", "reconcile"}
+    often |= {"ingest_trades", "ingest_orderbook"}
     assert {spec.name for spec in specs if spec.retries == 0} == often
     assert {spec.retries for spec in specs if spec.name not in often} == {3}
     assert (changed["run_bots"], changed["daily_close"], changed["reconcile"]) == (3, 1, 0)

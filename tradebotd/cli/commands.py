@@ -373,6 +373,7 @@ COMMANDS: dict[str, Command] = {
     "budget": _list("BUDGET", "no feed has credits", "budget"),
     "candles": candles,
     "levels": levels,
+    "universe": _list("UNIVERSE", "no watchlist yet", "universe"),
     "seed": seed,
     "halt": halt,
     "resume": resume,

@@ -98,6 +98,7 @@ def build_parser() -> Parser:
     commands.add("budget", "API credits of feeds: used, left, and when they begin anew")
     commands.add("candles", "the latest candles", _candles)
     commands.add("levels", "pivot levels of the coming session", _argument("symbol", "SYMBOL"))
+    commands.add("universe", "the latest watchlist, with the reasons for it")
     commands.add("seed", "fetch history: `jobs run seed_history` with a progress bar", _seed)
     commands.add("halt", "stop entries; exits go on; survives a restart", _halt)
     commands.add("resume", "let bots enter again")

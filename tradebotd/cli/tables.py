@@ -321,6 +321,22 @@ LEVELS = (
     *(_float(key) for key in ("r2", "r1", "pp", "s1", "s2")),
     *(_float(key, drop) for drop, key in enumerate(("y_high", "y_low", "y_close"), start=1)),
 )
+
+
+def _reason(key: str, drop: int = 0) -> Figures:
+    return Figures(key, lambda row: plain(row["reasons"].get(key)), drop=drop)
+
+
+UNIVERSE = (
+    Column("rank", "rank", right=True),
+    Column("symbol", "symbol"),
+    _reason("price"),
+    _reason("turnover"),
+    _reason("volatility"),
+    Column("of", lambda row, _: plain(row["reasons"].get("source")), drop=2),
+    Times("screened", "screened_at", drop=1),
+    Column("seed", "sample_seed", drop=3),
+)
 DECISIONS = (
     Times("candle", "candle_ts"),
     Column("intent", "intent"),

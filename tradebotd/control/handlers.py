@@ -13,7 +13,14 @@ from tradebotd import __version__
 from tradebotd.control.messages.bots import Bot, BotDetail
 from tradebotd.control.messages.daemon import EntryGateState, Flattened, HaltRequest, Reloaded
 from tradebotd.control.messages.jobs import DeadLetter, Discarded, Job, JobRun, RunRequest, Switched
-from tradebotd.control.messages.market import Candle, FeedCredits, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.market import (
+    Candle,
+    FeedCredits,
+    Levels,
+    Symbol,
+    SymbolResumed,
+    WatchlistEntry,
+)
 from tradebotd.control.messages.orders import Fill, Order, OrderDetail
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, Position, Trade
 from tradebotd.control.messages.status import HealthState, Healthy, Ready, State, Status
@@ -87,6 +94,11 @@ class DaemonControl(Protocol):
         ...
 
     async def levels(self, symbol: str) -> Levels: ...
+
+    async def universe(self) -> list[WatchlistEntry]:
+        """Return the latest watchlist, best first; empty before the first one."""
+        ...
+
     async def resume_symbol(self, symbol: str) -> SymbolResumed: ...
 
     async def halt(self, reason: str | None) -> EntryGateState:
@@ -285,6 +297,10 @@ def _market(control: DaemonControl) -> APIRouter:
     @router.get("/levels/{symbol:path}")
     async def levels(symbol: str) -> Levels:
         return await control.levels(symbol)
+
+    @router.get("/universe")
+    async def universe() -> list[WatchlistEntry]:
+        return await control.universe()
 
     return router
 

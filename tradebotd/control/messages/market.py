@@ -1,4 +1,4 @@
-"""JSON shapes of symbols, candles, levels and the credits of feeds."""
+"""JSON shapes of symbols, candles, levels, the watchlist and the credits of feeds."""
 
 from datetime import date
 
@@ -32,6 +32,16 @@ class FeedCredits(Message):
     per_day: int | None
     left_day: int | None
     day_resets_at: Instant
+
+
+class WatchlistEntry(Message):
+    """One symbol of the latest watchlist; `sample_seed` is a text, as long as it is."""
+
+    screened_at: Instant
+    symbol: str
+    rank: int
+    reasons: dict[str, str]
+    sample_seed: str
 
 
 class SymbolResumed(Message):

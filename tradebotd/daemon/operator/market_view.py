@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tradebotd.control.messages.market import Candle, FeedCredits, Levels, Symbol
+from tradebotd.control.messages.market import (
+    Candle,
+    FeedCredits,
+    Levels,
+    Symbol,
+    WatchlistEntry,
+)
 from tradebotd.daemon.operator.refusals import unknown
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.errors import RefusedError
@@ -14,7 +20,7 @@ from tradebotd.domain.timeframe import Timeframe
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import PolledFeed
-from tradebotd.storage import reports
+from tradebotd.storage import reports, universe
 from tradebotd.storage.postgres.database import Database
 
 
@@ -85,6 +91,20 @@ class MarketView:
                 "they come with its first completed session",
             )
         return Levels(**_exact(row))
+
+    async def universe(self) -> list[WatchlistEntry]:
+        async with self._database.connection() as connection:
+            rows = await universe.latest(connection)
+        return [
+            WatchlistEntry(
+                screened_at=row.screened_at,
+                symbol=row.symbol,
+                rank=row.rank,
+                reasons={key: str(value) for key, value in row.reasons.items()},
+                sample_seed=str(row.sample_seed),
+            )
+            for row in rows
+        ]
 
     async def check_symbol(self, symbol: str) -> None:
         async with self._database.connection() as connection:

@@ -11,7 +11,14 @@ import structlog
 from tradebotd.control.messages.bots import Bot, BotDetail
 from tradebotd.control.messages.daemon import EntryGateState, Flattened, Left, Reloaded
 from tradebotd.control.messages.jobs import DeadLetter, Discarded, Job, JobRun, Switched
-from tradebotd.control.messages.market import Candle, FeedCredits, Levels, Symbol, SymbolResumed
+from tradebotd.control.messages.market import (
+    Candle,
+    FeedCredits,
+    Levels,
+    Symbol,
+    SymbolResumed,
+    WatchlistEntry,
+)
 from tradebotd.control.messages.orders import Fill, Order, OrderDetail
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, Position, Trade
 from tradebotd.control.messages.status import HealthState, State, Status
@@ -217,6 +224,9 @@ class Operator:
 
     async def levels(self, symbol: str) -> Levels:
         return await self._market.levels(symbol)
+
+    async def universe(self) -> list[WatchlistEntry]:
+        return await self._market.universe()
 
     async def resume_symbol(self, symbol: str) -> SymbolResumed:
         await self._market.check_symbol(symbol)
