@@ -16,7 +16,7 @@ from tests.fakes.jobs import ScriptedJob
 from tests.fakes.trading import market_symbol, spec
 from tradebotd.control.messages.jobs import Switched
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, ProtectedBy
-from tradebotd.control.messages.status import Halt, Status
+from tradebotd.control.messages.status import Halt, Status, VenueState
 from tradebotd.daemon.operator import status_view
 from tradebotd.daemon.operator.bot_view import BotView
 from tradebotd.daemon.operator.job_commands import JobCommands
@@ -213,6 +213,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             gate=gate,
             lease=Lease(account="default", token=3),
             today=today,
+            venues=[VenueState(name="paper", kind="paper", place="paper")],
             source="replay",
             waits_for=lambda: None,
             state=lambda: "running",
@@ -277,6 +278,11 @@ async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
         ("btc-ema", Decimal(5), Decimal("12.50")),
         ("new", Decimal(0), Decimal(0)),
     ]
+    assert [(each.name, each.place) for each in status.venues] == [("paper", "paper")]
+    assert {(each.venue, each.place) for each in status.bots} == {("paper", "paper")}
+    assert {(each.venue, each.place) for each in await bench.operator.bots()} == {
+        ("paper", "paper")
+    }
     assert status.leader is not None
     assert status.leader.token == 3
     assert (status.health, status.pnl_verified) == ("critical", False)
