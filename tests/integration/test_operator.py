@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob
+from tests.fakes.venue import SCRIPTED
 from tests.fakes.trading import market_symbol, spec
 from tradebotd.control.messages.jobs import Switched
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, ProtectedBy
@@ -213,7 +214,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             gate=gate,
             lease=Lease(account="default", token=3),
             today=today,
-            venues=[VenueState(name="paper", kind="paper", place="paper")],
+            venues=[VenueState(name=SCRIPTED, kind="paper", place="paper")],
             source="replay",
             waits_for=lambda: None,
             state=lambda: "running",
@@ -278,11 +279,9 @@ async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
         ("btc-ema", Decimal(5), Decimal("12.50")),
         ("new", Decimal(0), Decimal(0)),
     ]
-    assert [(each.name, each.place) for each in status.venues] == [("paper", "paper")]
-    assert {(each.venue, each.place) for each in status.bots} == {("paper", "paper")}
-    assert {(each.venue, each.place) for each in await bench.operator.bots()} == {
-        ("paper", "paper")
-    }
+    assert [(each.name, each.place) for each in status.venues] == [(SCRIPTED, "paper")]
+    assert {(each.venue, each.place) for each in status.bots} == {(SCRIPTED, "paper")}
+    assert {each.venue for each in await bench.operator.bots()} == {SCRIPTED}
     assert status.leader is not None
     assert status.leader.token == 3
     assert (status.health, status.pnl_verified) == ("critical", False)
