@@ -13,10 +13,11 @@ from structlog.testing import capture_logs
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob
+from tests.fakes.venue import SCRIPTED
 from tests.fakes.trading import market_symbol, spec
 from tradebotd.control.messages.jobs import Switched
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, ProtectedBy
-from tradebotd.control.messages.status import Halt, Status
+from tradebotd.control.messages.status import Halt, Status, VenueState
 from tradebotd.daemon.operator import status_view
 from tradebotd.daemon.operator.bot_view import BotView
 from tradebotd.daemon.operator.job_commands import JobCommands
@@ -213,6 +214,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             gate=gate,
             lease=Lease(account="default", token=3),
             today=today,
+            venues=[VenueState(name=SCRIPTED, kind="paper", place="paper")],
             source="replay",
             waits_for=lambda: None,
             state=lambda: "running",
@@ -278,6 +280,9 @@ async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
         ("btc-ema", Decimal(5), Decimal("12.50")),
         ("new", Decimal(0), Decimal(0)),
     ]
+    assert [(each.name, each.place) for each in status.venues] == [(SCRIPTED, "paper")]
+    assert {(each.venue, each.place) for each in status.bots} == {(SCRIPTED, "paper")}
+    assert {each.venue for each in await bench.operator.bots()} == {SCRIPTED}
     assert status.leader is not None
     assert status.leader.token == 3
     assert (status.health, status.pnl_verified) == ("critical", False)
