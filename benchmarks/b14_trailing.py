@@ -73,7 +73,7 @@ async def _case(opened: Database, replacement: Replacement) -> EntryCase:
     """Bots at a venue with books; B3's at another one are known, and hold nothing yet."""
     symbols = market_symbols(SEED.symbols)
     prices = {each.symbol: PRICE for each in symbols}
-    prices |= {each.symbol: BELOW_THE_STOP for each in symbols[:SEED.symbols_to_close]}
+    prices |= {each.symbol: BELOW_THE_STOP for each in symbols[: SEED.symbols_to_close]}
     return await entry_case(
         opened,
         bots=TRAILING,

@@ -1,7 +1,6 @@
 """Prices seen last, by kind, in memory; the paper venue matches against them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -67,7 +66,7 @@ class PriceCache:
         prices = self._last if kind is _LAST else self._others[kind]
         last = prices.get(symbol)
         if last is not None and last.instead is not None:
-            prices[symbol] = replace(last, instead=None)
+            prices[symbol] = last._replace(instead=None)
 
     def _confirms(self, price: Decimal, last: LastPrices) -> bool:
         if self.near(price, last.current):
@@ -143,4 +142,4 @@ def _at_spread(spread: Spread, kind: PriceKind, last: LastPrices) -> LastPrices 
     if previous is None or current is None:
         return None
     instead = None if last.instead is None else spread.price(kind, last.instead)
-    return replace(last, previous=previous, current=current, instead=instead)
+    return last._replace(previous=previous, current=current, instead=instead)

@@ -57,26 +57,30 @@ class Source:
 
 
 class Value:
-    """A value in an answer, and where it stands; each reader raises MisshapenError."""
+    """A value in an answer, and where it stands; each reader raises MisshapenError.
 
-    __slots__ = ("_at", "_source", "raw")
+    *at*: its place within *parent*, which is put in words for an error alone.
+    """
 
-    def __init__(self, raw: Any, at: str, source: Source) -> None:
+    __slots__ = ("_at", "_parent", "_source", "raw")
+
+    def __init__(self, raw: Any, at: str, source: Source, parent: "Value | None" = None) -> None:
         self.raw = raw
         self._at = at
         self._source = source
+        self._parent = parent
 
     def __getitem__(self, key: str) -> "Value":
         """The member *key* of an object, which must be there."""
         members = self.object()
         if key not in members:
             raise self._wrong(f"has no {key}")
-        return Value(members[key], f"{self._at}.{key}", self._source)
+        return Value(members[key], key, self._source, self)
 
     def get(self, key: str) -> "Value | None":
         """The member *key* of an object; None where it lacks, or is null."""
         raw = self.object().get(key)
-        return None if raw is None else Value(raw, f"{self._at}.{key}", self._source)
+        return None if raw is None else Value(raw, key, self._source, self)
 
     def object(self) -> Mapping[str, Any]:
         if not isinstance(self.raw, dict):
@@ -87,11 +91,11 @@ class Value:
         """The elements of a list."""
         if not isinstance(self.raw, list):
             raise self._wrong("is no list")
-        return [Value(each, f"{self._at}[{n}]", self._source) for n, each in enumerate(self.raw)]
+        return [Value(each, f"[{n}]", self._source, self) for n, each in enumerate(self.raw)]
 
     def members(self) -> list[tuple[str, "Value"]]:
         """The members of an object, by name."""
-        return [(k, Value(v, f"{self._at}.{k}", self._source)) for k, v in self.object().items()]
+        return [(k, Value(v, k, self._source, self)) for k, v in self.object().items()]
 
     def text(self) -> str:
         if not isinstance(self.raw, str):
@@ -143,4 +147,9 @@ class Value:
         return self._wrong(what)
 
     def _wrong(self, what: str) -> MisshapenError:
-        return self._source.misshapen(f"whose {self._at.lstrip('.') or 'whole'} {what}")
+        return self._source.misshapen(f"whose {self._place() or 'whole'} {what}")
+
+    def _place(self) -> str:
+        before = "" if self._parent is None else self._parent._place()  # noqa: SLF001 - of its kind
+        dot = "." if before and not self._at.startswith("[") else ""
+        return f"{before}{dot}{self._at}"
