@@ -248,7 +248,8 @@ async def test_a_stop_that_its_target_made_smaller_is_the_order_that_was_sent() 
         await stage.until(lambda: any(each.filled_quantity == 4 for each in stage.heard))
         stage.price("189")
         await stage.until(lambda: any(each.filled_quantity == 6 for each in stage.heard))
-        for told_stop in (stage.heard[-1], await found(stage, "tb2")):
+        ended = next(each for each in stage.heard if each.filled_quantity == 6)
+        for told_stop in (ended, await found(stage, "tb2")):
             assert told_stop.asked is not None
             assert told_stop.client_order_id == "tb2"
             assert told_stop.asked.quantity == 10

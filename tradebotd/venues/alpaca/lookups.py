@@ -297,7 +297,7 @@ class Lookups:
         A page holds 50 unless more are asked for; the next one ends before its last order.
         """
         query = {"status": status, "limit": str(PAGE), "nested": "true", "direction": "desc"}
-        if len(symbols) <= MANY_SYMBOLS:
+        if symbols and len(symbols) <= MANY_SYMBOLS:
             markets = sorted(short_name(self._symbols.market(each)) for each in symbols)
             query["symbols"] = ",".join(markets)
         found: list[Value] = []
@@ -354,8 +354,7 @@ class Lookups:
 
     async def learn_pairs(self) -> None:
         """Learn the stops of pairs that are open, which their own orders do not say."""
-        query = {"status": "open", "limit": str(PAGE), "nested": "true"}
-        for told in (await self._rest.ask(paths.ORDERS, query)).items():
+        for told in await self._listed("open", (), MOST_PAGES):
             self._names.learn_all(told)
 
     async def by_id(self, order_id: str, priority: Priority = Priority.READ) -> Value | None:

@@ -105,8 +105,11 @@ class OrderNames:
             self.learn(order_id, name)
         self._ids[name], self._tips[name] = chain[0], chain[-1]
 
-    def learn_all(self, told: Value) -> None:
-        """Learn an order and its legs, and how much each of them was to trade at first."""
+    def learn_all(self, told: Value, *, is_event: bool = False) -> None:
+        """Learn an order and its legs, and how much each of them was to trade at first.
+
+        An event of a fill has its legs as they were before it, or after: it tells no size of them.
+        """
         is_pair = text_if_any(told, "order_class") == "oco"
         sold = amount_if_any(told, "filled_qty") or ZERO
         for each, name in named_orders(told):
@@ -117,6 +120,8 @@ class OrderNames:
                 continue
             if each is told:
                 self._left[order_id] = quantity - sold
+                continue
+            if is_event and sold:
                 continue
             self._left[order_id] = quantity
             # What was put in the place of a stop is of what was left when it came.
