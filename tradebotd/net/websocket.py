@@ -208,8 +208,10 @@ class Connection:
     def _end(self) -> tuple[LostBecause, str]:
         if (error := self._protocol.parser_exc) is not None and not isinstance(error, EOFError):
             return LostBecause.BAD_FRAME, str(error)
-        code, reason = self._protocol.close_code, self._protocol.close_reason
-        return LostBecause.CLOSED, f"code {code} {(reason or '')[:100]}".strip()
+        told = self._protocol.close_rcvd  # while it is closing, its code is told by this alone
+        if told is not None:
+            return LostBecause.CLOSED, f"code {told.code} {told.reason[:100]}".strip()
+        return LostBecause.CLOSED, f"code {self._protocol.close_code}"
 
     async def _flush(self) -> None:
         await self._write(self._protocol.data_to_send())

@@ -93,7 +93,7 @@ def range_words(timeframe: Timeframe, start: datetime, end: datetime) -> dict[st
 
     The size is always said: it is of all symbols together, and its default is small.
     """
-    last = asked_time(timeframe, end - timeframe.duration)
+    last = asked_time(timeframe, timeframe.floor(end - timedelta(microseconds=1)))
     return {
         "timeframe": INTERVALS[timeframe],
         "start": _stamp(asked_time(timeframe, start)),

@@ -82,7 +82,7 @@ class AlpacaFeed:
             raise FeedError(
                 f"{self.name}: {timeframe} candles of {symbol.symbol} are not on our grid there"
             )
-        end = min(end, self._ended(timeframe))
+        start, end = _on_grid(timeframe, start), min(end, self._ended(timeframe))
         if start >= end:
             return FetchedCandles(())
         if timeframe is Timeframe.M1:
@@ -251,6 +251,12 @@ class AlpacaFeed:
 
         heard = Heard(trade, minute, revised, connected, is_open, news.silent)
         await self._streams.run(list(ours), heard)
+
+
+def _on_grid(timeframe: Timeframe, instant: datetime) -> datetime:
+    """Return the first open time of a candle from *instant* on."""
+    floor = timeframe.floor(instant)
+    return floor if floor == instant else floor + timeframe.duration
 
 
 def _batched(names: Iterable[str], most: int) -> Iterator[tuple[str, ...]]:

@@ -6,7 +6,7 @@ from time to time, and a symbol that was not heard of for a while counts as not 
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -34,7 +34,13 @@ from tradebotd.feeds.alpaca.messages import (
 from tradebotd.feeds.stream_watch import LIVE_SECONDS, OnSilent, StreamWatch, TradedSymbols
 from tradebotd.net.answers import Source
 from tradebotd.net.backoff import Backoff
-from tradebotd.net.errors import LostBecause, MisshapenError, NetError, StreamRefusedError
+from tradebotd.net.errors import (
+    LostBecause,
+    MisshapenError,
+    NetError,
+    StreamLostError,
+    StreamRefusedError,
+)
 from tradebotd.net.reconnecting import stay_connected
 from tradebotd.net.silence import ALARM_SECONDS
 from tradebotd.net.websocket import Connection, StreamLimits, connect
@@ -210,7 +216,9 @@ class DataStreams:
         plan.waits_for, plan.waits_since = step, self._host.monotonic()
 
     async def _say(self, connection: Connection, words: object) -> None:
-        await connection.send(orjson.dumps(words).decode())
+        """Send *words*. Of a connection that has ended the reader tells, once it has read why."""
+        with suppress(StreamLostError):
+            await connection.send(orjson.dumps(words).decode())
 
     async def _subscribe(self, plan: _Plan, connection: Connection) -> None:
         self._wait_for(plan, "subscription")
@@ -262,7 +270,7 @@ class DataStreams:
                     await self._take(plan, connection, event, heard)
 
     async def _take(self, plan: _Plan, connection: Connection, event: Event, heard: Heard) -> None:
-        """Take an event. Raises StreamFailedError, StreamLostError, NotSentError."""
+        """Take an event. Raises StreamFailedError, NotSentError."""
         match event:
             case Success(word="connected"):
                 self._wait_for(plan, "authenticated")
