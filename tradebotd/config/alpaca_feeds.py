@@ -12,7 +12,6 @@ from tradebotd.config.sections import FeedSection
 from tradebotd.domain.instrument import ALWAYS_OPEN
 
 PRICE_EVERY: Final = timedelta(seconds=5)  # of what the streams do not tell just now
-LEAST_PRICE_EVERY: Final = timedelta(seconds=1)
 FREE_A_MINUTE: Final = 200  # A13
 NAMES_AT_ONCE: Final = 100
 TRADED_FREE: Final = 30
@@ -80,8 +79,6 @@ def _one(path: str, feed: FeedSection) -> Iterator[str]:
             yield f'{path}.{key}: required; it says where it is: {{ credential = "…" }}'
     if feed.credits_per_day is not None:
         yield f"{path}.credits_per_day: there is no limit of a day; leave it out"
-    if feed.price_every is not None and feed.price_every < LEAST_PRICE_EVERY:
-        yield f"{path}.price_every: at least 1s: streams tell prices, this is for when they do not"
     problems = [
         *url_problems(f"{path}.base_url", feed.base_url, "https", "http"),
         *url_problems(f"{path}.ws_url", feed.ws_url, "wss", "ws"),
