@@ -67,8 +67,8 @@ def binance_feed_problems(name: str, feed: FeedSection) -> Iterator[str]:
     if feed.price_every is not None and feed.price_every < LEAST_PRICE_EVERY:
         yield f"{path}.price_every: at least 1s: streams tell prices, this is for when they do not"
     problems = [
-        *_url_problems(f"{path}.base_url", feed.base_url, "https", "http"),
-        *_url_problems(f"{path}.ws_url", feed.ws_url, "wss", "ws"),
+        *url_problems(f"{path}.base_url", feed.base_url, "https", "http"),
+        *url_problems(f"{path}.ws_url", feed.ws_url, "wss", "ws"),
     ]
     yield from problems
     if problems:
@@ -92,7 +92,8 @@ def binance_feed_problems(name: str, feed: FeedSection) -> Iterator[str]:
         yield f"{path}.base_url: required beside ws_url: both are of one place"
 
 
-def _url_problems(path: str, told: str | None, secure: str, plain: str) -> Iterator[str]:
+def url_problems(path: str, told: str | None, secure: str, plain: str) -> Iterator[str]:
+    """Yield why prices are not to be had from *told*: of no such scheme, or not *secure*."""
     if told is None:
         return
     try:

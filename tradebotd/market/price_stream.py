@@ -2,7 +2,8 @@
 
 A price is acted on at once. While that lasts, what comes for its symbol is folded into three prices
 at most, the lowest, the highest and the last, in their order: nothing grows, no stop is passed
-over, and no symbol waits for another. Minutes that have closed, or were missed, are pulled.
+over, and no symbol waits for another. Minutes that have closed, or were missed, are pulled; those
+that a provider tells anew correct the stored ones.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
@@ -15,7 +16,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from tradebotd.domain.candle import Tick
+from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.errors import TradebotError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
@@ -28,6 +29,7 @@ from tradebotd.ports.feed import StreamedFeed, StreamNews
 GATHER: Final = timedelta(milliseconds=200)  # minutes of many symbols close at once
 FIRST_PAUSE: Final = 1.0  # seconds before a stream that failed is begun again; doubled each time
 LONGEST_PAUSE: Final = 60.0
+MOST_CORRECTED: Final = 60  # minutes of a symbol that wait to be corrected
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +83,7 @@ class PriceStream:
         self._busy: set[str] = set()
         self._count = 0
         self._to_pull: set[str] = set()
+        self._corrected: dict[str, dict[datetime, Candle]] = {}
         self._news = anyio.Event()
 
     async def run(self) -> None:
@@ -108,15 +111,15 @@ class PriceStream:
             def price(symbol: str, told: Decimal) -> None:
                 self._tell(tasks, symbol, told)
 
-            await self._feed.stream(list(self._symbols.values()), StreamNews(price, self._candles))
+            news = StreamNews(price, self._candles, self._correct, self._is_open)
+            await self._feed.stream(list(self._symbols.values()), news)
             tasks.cancel_scope.cancel()
 
     def _tell(self, tasks: TaskGroup, symbol: str, price: Decimal) -> None:
-        now = self._clock.now()
-        if not self._calendars[self._symbols[symbol].calendar].is_open(now):
+        if not self._is_open(symbol):
             return
         self._count += 1
-        told = _Told(price, now, self._count)
+        told = _Told(price, self._clock.now(), self._count)
         if symbol in self._busy:
             self._waiting.setdefault(symbol, _Waiting(told, told, told)).fold(told)
             return
@@ -124,6 +127,9 @@ class PriceStream:
         if acting is not None:
             self._busy.add(symbol)
             tasks.start_soon(self._finish, symbol, acting)
+
+    def _is_open(self, symbol: str) -> bool:
+        return self._calendars[self._symbols[symbol].calendar].is_open(self._clock.now())
 
     def _act(self, symbol: str, told: _Told) -> Awaitable[None] | None:
         """Have a price acted on; the path between two trades is unknown."""
@@ -152,18 +158,48 @@ class PriceStream:
         self._to_pull.update(symbols)
         self._news.set()
 
+    def _correct(self, symbol: str, candle: Candle) -> None:
+        waiting = self._corrected.setdefault(symbol, {})
+        if len(waiting) < MOST_CORRECTED or candle.ts in waiting:
+            waiting[candle.ts] = candle
+        self._news.set()
+
     async def _pull(self) -> None:
         """Store what has closed, and what was missed: each pull begins behind what is stored."""
         while True:
             await self._news.wait()
             await self._host.sleep(GATHER.total_seconds())
             self._news = anyio.Event()
-            wanted = [self._symbols[each] for each in sorted(self._to_pull)]
-            self._to_pull.clear()
+            await self._store_closed()
+            await self._store_corrections()
+
+    async def _store_closed(self) -> None:
+        wanted = [self._symbols[each] for each in sorted(self._to_pull)]
+        self._to_pull.clear()
+        if not wanted:
+            return
+        try:
+            pulled = await self._ingest.pull(self._clock.now(), wanted)
+        except TradebotError as error:  # `realtime_pull` comes each minute
+            log.warning("streamed minutes not stored", feed=self._name, error=str(error))
+            return
+        for symbol, error_text in pulled.errors.items():
+            log.warning("streamed minutes not stored", symbol=symbol, error=error_text)
+
+    async def _store_corrections(self) -> None:
+        """Correct what is stored; what fails is tried again with the next news."""
+        for symbol in sorted(self._corrected):
+            told = self._corrected[symbol]
+            candles = [told[ts] for ts in sorted(told)]
             try:
-                pulled = await self._ingest.pull(self._clock.now(), wanted)
-            except TradebotError as error:  # `realtime_pull` comes each minute
-                log.warning("streamed minutes not stored", feed=self._name, error=str(error))
+                result = await self._ingest.correct(self._symbols[symbol], candles, self._name)
+            except TradebotError as error:
+                log.warning("streamed minutes not corrected", symbol=symbol, error=str(error))
                 continue
-            for symbol, error_text in pulled.errors.items():
-                log.warning("streamed minutes not stored", symbol=symbol, error=error_text)
+            if result.counts.updated or result.counts.inserted:
+                log.info("candles corrected", symbol=symbol, updated=result.counts.updated)
+            for each in candles:
+                if told.get(each.ts) == each:
+                    del told[each.ts]
+            if not told:
+                del self._corrected[symbol]

@@ -19,8 +19,12 @@ from tradebotd.net.redaction import Redactor
 SHOWN: Final = 200  # characters
 DIGITS: Final = 40  # of a number; no venue has more, and arithmetic would not end
 _INTEGER: Final = re.compile(rf"-?[0-9]{{1,{DIGITS}}}")
+_RFC_3339: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|z|[+-]\d\d:\d\d)", re.ASCII
+)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_MS: Final = 253_402_300_799_999  # the last millisecond of the year 9999
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class Source:
@@ -136,6 +140,22 @@ class Value:
         if not 0 <= milliseconds <= LATEST_MS:
             raise self._wrong("is no instant")
         return EPOCH + timedelta(milliseconds=milliseconds)
+
+    def timestamp(self) -> datetime:
+        """An instant in RFC 3339, with an offset and up to nine decimals, of which six are kept."""
+        found = _RFC_3339.fullmatch(self.text())
+        if found is None:
+            raise self._wrong("is no instant")
+        fraction = (found[3] or "")[:6].ljust(6, "0")
+        offset = "+00:00" if found[4] in {"Z", "z"} else found[4]
+        try:
+            instant = datetime.fromisoformat(f"{found[1]}T{found[2]}.{fraction}{offset}")
+            instant = instant.astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise self._wrong("is no instant") from error
+        if not EPOCH <= instant < LATEST:
+            raise self._wrong("is no instant of our time")
+        return instant
 
     def one_of(self, words: Sequence[str]) -> str:
         if (word := self.text()) not in words:

@@ -192,7 +192,7 @@ class ExitChanges:
             )
         if last.at < self._tracker.levels_since(position) and not position.ladder_done:
             filled = position.entry_price  # newer than that price
-            last = replace(last, previous=filled, current=filled, instead=None)
+            last = last._replace(previous=filled, current=filled, instead=None)
         return symbol.instrument, last
 
 
