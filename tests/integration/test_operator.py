@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob
-from tests.fakes.venue import SCRIPTED
 from tests.fakes.trading import market_symbol, spec
+from tests.fakes.venue import SCRIPTED
 from tradebotd.control.messages.jobs import Switched
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, ProtectedBy
 from tradebotd.control.messages.status import Halt, Status, VenueState

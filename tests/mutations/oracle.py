@@ -201,8 +201,10 @@ ORACLE: Final = (
             ),
         ),
         tests=(
-            "tests/integration/test_signal_exits.py::"
-            "test_a_bot_that_says_nothing_keeps_what_it_holds",
+            (
+                "tests/integration/test_signal_exits.py::"
+                "test_a_bot_that_says_nothing_keeps_what_it_holds"
+            ),
         ),
     ),
     Mutation(
@@ -238,8 +240,10 @@ ORACLE: Final = (
             ),
         ),
         tests=(
-            "tests/integration/test_lease.py::"
-            "test_a_silent_holder_elsewhere_is_taken_over_after_its_lease_behind_a_fence",
+            (
+                "tests/integration/test_lease.py::"
+                "test_a_silent_holder_elsewhere_is_taken_over_after_its_lease_behind_a_fence"
+            ),
         ),
     ),
     Mutation(
@@ -252,8 +256,10 @@ ORACLE: Final = (
             ),
         ),
         tests=(
-            "tests/integration/test_sold_again.py::"
-            "test_dust_bears_the_reason_for_which_the_last_of_it_was_sold",
+            (
+                "tests/integration/test_sold_again.py::"
+                "test_dust_bears_the_reason_for_which_the_last_of_it_was_sold"
+            ),
         ),
     ),
     Mutation(

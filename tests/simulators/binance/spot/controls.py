@@ -83,7 +83,10 @@ def _key(venue: Venue, told: dict[str, Any]) -> None:
 
 
 def _past(venue: Venue, told: dict[str, Any]) -> None:
-    rows = [Candle(int(at), *map(Decimal, prices)) for at, *prices in told["rows"]]
+    rows = []
+    for at, *prices in told["rows"]:
+        first, high, low, last, volume = map(Decimal, prices)
+        rows.append(Candle(int(at), first, high, low, last, volume))
     venue.candles[told["symbol"]].seed(told["interval"], rows)
 
 
