@@ -71,9 +71,15 @@ class ExitHolds:
         resting.pairs.subscribe_to_losses(self._on_stop_lost)
 
     def _on_stop_lost(self, position_id: PositionId) -> None:
-        """End the grace of a stop that is gone: nothing but our own exit ends its position now."""
-        if self._met.pop(position_id, None) is not None:
-            self._timers.forget(position_id)
+        """End the grace of a stop that is gone: nothing but our own exit ends its position now.
+
+        The position is watched again from the next tick on. A pause after a refusal goes on.
+        """
+        met, now = self._met.pop(position_id, None), self._clock.now()
+        if met is None:
+            return
+        if self._timers.held_until(position_id, now) == met.at + self._grace:
+            self._timers.hold_until(position_id, now)
 
     def reason(self, exit_: ExitIntent) -> str | None:
         """Return why the exit must wait; None when it need not.
