@@ -101,7 +101,39 @@ async def test_a_lost_exit_is_asked_for_at_once_and_when_its_absence_counts(
     lost = await scene(database)
     await lose_an_exit(lost)
     assert await lost.pass_time() is None
-    assert lost.asked == [1, 18, 23, 28, 33]
+    assert lost.asked == [1, 18, 23, 33, 53, 93, 173], "nobody answers: less and less often"
+
+
+async def test_each_answer_that_counts_is_followed_by_the_next_question(database: Database) -> None:
+    """I1: five seconds later, however many were in vain before."""
+    lost = await scene(database)
+    name = await lose_an_exit(lost)
+
+    async def answered() -> bool:
+        if lost.host.passed > 40:
+            await lost.harness.execute(
+                """
+                INSERT INTO order_searches (order_id, began_at, last_asked_at, negatives, endpoints)
+                SELECT id, now(), now(), 1, '{}' FROM orders WHERE client_order_id = $1
+                    ON CONFLICT (order_id) DO UPDATE SET negatives = order_searches.negatives + 1
+                """,
+                name,
+            )
+        return await lost.reconcile()
+
+    await lost.pass_time(answered, rounds=30)
+    assert lost.asked[:8] == [1, 18, 23, 33, 53, 58, 63, 68]
+
+
+async def test_a_lost_entry_is_asked_for_once_and_left_to_the_schedule(database: Database) -> None:
+    """I1: to be late with an entry costs nothing, to enter twice does."""
+    lost = await scene(database)
+    lost.harness.venue.script.append(Behaviour.DROP_BEFORE)
+    with pytest.raises(OutcomeUnknownError):
+        await lost.harness.enter()
+    lost.host.began = (await lost.harness.orders())[-1]["send_by"] - SEND_WITHIN
+    assert await lost.pass_time() is None
+    assert lost.asked == [1]
 
 
 async def test_a_reconciliation_that_was_under_way_counts_for_nothing(database: Database) -> None:
@@ -110,7 +142,7 @@ async def test_a_reconciliation_that_was_under_way_counts_for_nothing(database: 
     await lose_an_exit(lost)
     lost.under_way = 3
     assert await lost.pass_time() is None
-    assert lost.asked == [1, 2, 3, 4, 18, 23, 28, 33]
+    assert lost.asked[:7] == [1, 2, 3, 4, 18, 23, 33]
 
 
 async def test_what_is_known_meanwhile_is_not_asked_for(database: Database) -> None:

@@ -43,9 +43,11 @@ UPSERT: Final[LiteralString] = """
 """
 # Sent, or being sent, and nobody has said what became of it; the index of unsettled orders serves.
 SELECT_LOST: Final[LiteralString] = """
-    SELECT client_order_id, venue, send_by FROM orders
-     WHERE NOT settled AND status IN ('unknown', 'pending_new')
-     ORDER BY id
+    SELECT o.client_order_id, o.venue, o.send_by, o.role = 'exit' AS is_exit,
+           coalesce(s.negatives, 0) AS negatives
+      FROM orders o LEFT JOIN order_searches s ON s.order_id = o.id AND s.ended_at IS NULL
+     WHERE NOT o.settled AND o.status IN ('unknown', 'pending_new')
+     ORDER BY o.id
 """
 END: Final[LiteralString] = """
     UPDATE order_searches SET ended_at = $2 WHERE order_id = $1 AND ended_at IS NULL
@@ -108,9 +110,13 @@ class OrderSearchState:
 
 
 class LostOrder(NamedTuple):
+    """Order of which nobody knows; *negatives*: how often its venue has said so, and it counted."""
+
     client_order_id: ClientOrderId
     venue: VenueName
     send_by: datetime
+    is_exit: bool
+    negatives: int
 
 
 async def select_in_doubt(
@@ -124,7 +130,13 @@ async def select_in_doubt(
 async def select_lost(connection: Connection) -> list[LostOrder]:
     """Return orders whose outcome is unknown; those that are being sent are among them."""
     return [
-        LostOrder(ClientOrderId(row["client_order_id"]), VenueName(row["venue"]), row["send_by"])
+        LostOrder(
+            ClientOrderId(row["client_order_id"]),
+            VenueName(row["venue"]),
+            row["send_by"],
+            is_exit=row["is_exit"],
+            negatives=row["negatives"],
+        )
         for row in await connection.fetch(SELECT_LOST)
     ]
 

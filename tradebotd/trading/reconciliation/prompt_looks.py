@@ -1,8 +1,9 @@
 """Prompt looks: reconciliations before the schedule's while an order's outcome is unknown.
 
-An exit that was lost on its way leaves a position with nothing to end it until its absence is
-proven. So each such order is asked for once at once, and again as soon as a venue's "never seen"
-counts, as often as it must be heard. What is unknown after that, the schedule goes on to ask for.
+Each such order is asked for once at once. An exit that was lost on its way leaves a position with
+nothing to end it until its absence is proven: it is asked for again as soon as a venue's "never
+seen" counts, as often as it must be heard. An entry is in no hurry, and to enter twice would be
+worse than late. What is unknown after that, the schedule goes on to ask for.
 """
 
 import math
@@ -25,11 +26,11 @@ from tradebotd.storage.postgres.database import Database
 log = structlog.get_logger(__name__)
 
 FIRST_SECONDS: Final = 1.0  # host: a stream may have told it meanwhile
-BETWEEN_SECONDS: Final = 5.0  # host: between two looks for one order
+BETWEEN_SECONDS: Final = 5.0  # host: between two looks for one order; doubled for each in vain
+IN_VAIN: Final = 5  # looks in a row that no venue has answered
 AGAIN_SECONDS: Final = 1.0  # a reconciliation was under way already, or has just ended
 DATABASE_SECONDS: Final = 5.0  # host: until a database that was away is asked again
 CLOCKS: Final = timedelta(seconds=1)  # by which a venue's clock may be behind ours
-MORE_LOOKS: Final = 2  # than the answers that must be heard: one at once, one that got none
 
 Reconcile = Callable[[], Awaitable[bool]]
 """Reconcile now; False: one is under way, which may have begun before."""
@@ -37,10 +38,15 @@ Reconcile = Callable[[], Awaitable[bool]]
 
 @dataclass(slots=True)
 class _Search:
-    """*at*: monotonic host seconds of the next look; infinite once there were enough."""
+    """*at*: monotonic host seconds of the next look; infinite once there were enough.
+
+    `negatives`: answers that counted before the last look; `in_vain`: looks since that got none.
+    """
 
     at: float
-    looks: int = 0
+    looked_at: float = -math.inf
+    negatives: int = 0
+    in_vain: int = 0
 
 
 class PromptLooks:
@@ -103,18 +109,30 @@ class PromptLooks:
         return [
             each
             for each in lost
-            if (search := self._searches.get(each.client_order_id)) and search.at <= now
+            if (search := self._searches.get(each.client_order_id))
+            and _next_look(search, each) <= now
         ]
 
     def _looked(self, due: Collection[LostOrder]) -> None:
-        """Set the next look: when "never seen" counts, then at intervals, then none."""
+        """Set the next look: of an exit when "never seen" counts, then at intervals, then none."""
         now = self._host.monotonic()
         for each in due:
             search, traits = self._searches[each.client_order_id], self._venues[each.venue].traits
-            search.looks += 1
+            search.looked_at = now
             counts_from = each.send_by + traits.receive_window + traits.absence_margin + CLOCKS
             until = (counts_from - self._host.now()).total_seconds()
-            if search.looks >= traits.negatives + MORE_LOOKS:
+            if not each.is_exit or search.in_vain >= IN_VAIN:
                 search.at = math.inf
+            elif until > 0:
+                search.at = now + until
             else:
-                search.at = now + max(BETWEEN_SECONDS if until <= 0 else 0.0, until)
+                search.at = now + BETWEEN_SECONDS * 2**search.in_vain
+                search.in_vain += 1
+
+
+def _next_look(search: _Search, lost: LostOrder) -> float:
+    """Return when to look next: no later than at the usual interval after an answer that counted."""
+    if lost.negatives > search.negatives:
+        search.negatives, search.in_vain = lost.negatives, 0
+        search.at = min(search.at, search.looked_at + BETWEEN_SECONDS)
+    return search.at
