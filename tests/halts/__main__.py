@@ -12,7 +12,7 @@ from tradebotd.domain.decimals import forbid_floats
 def main() -> int:
     options = _options()
     seeds = range(options.first, options.first + options.seeds)
-    names = [f"{venue}/{seed}" for venue in options.venue or VENUES for seed in seeds]
+    names = [f"{venue}/{seed}" for seed in seeds for venue in options.venue or VENUES]
     rows = run(options.only or names, play, options)
     if rows is None:
         return 1

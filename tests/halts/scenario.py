@@ -19,7 +19,7 @@ from tests.venue_core.machine import Run, in_shared_time, running
 from tradebotd.domain.signal import SignalKind
 
 DECIDES_SECONDS: Final = 150.0
-AFTERWARDS_SECONDS: Final = 130.0  # the bot says the same again, twice
+AFTERWARDS_SECONDS: Final = 70.0  # the bot says the same again
 BOUGHT: Final = 12  # candles on which it would
 SLOW: Final = 2.5
 INSTRUMENTS: Final = {
