@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.simulation.host import VirtualTime
 from tests.simulation.world import virtual_host
-from tests.simulators.binance import ed25519, outbox
+from tests.simulators.binance import ed25519
 from tests.simulators.binance.spot import simulator as spot
 from tests.simulators.binance.usdm import app as usdm
-from tests.simulators.shared import server
+from tests.simulators.shared import server, streams
 from tests.simulators.shared.clock import SimulatorClock, to_ms
 from tests.venue_core.loop import SharedTimeLoop
 from tradebotd.daemon import disk_watch
@@ -55,7 +55,7 @@ def shared_time(loop: SharedTimeLoop, began: datetime) -> Iterator[None]:
         (server, "TICK", LOOK),
         (usdm, "TURN", LOOK),
         (spot, "TICK", LOOK),
-        (outbox, "LOOK", LOOK),
+        (streams, "POLL", LOOK),
         (disk_watch, "LOOK_SECONDS", DISK_SECONDS),
         (ed25519, "verify", verify),
         (scheduler, "EARLY_SECONDS", 0.0),
