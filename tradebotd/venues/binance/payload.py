@@ -164,6 +164,16 @@ class Node:
             raise self.field(name).malformed("is negative")
         return value
 
+    def number(self, name: str) -> Decimal:
+        """Return an amount that is told as a number of JSON: zero or more, as it is written."""
+        told = self.field(name)
+        if isinstance(told._value, bool) or not isinstance(told._value, int | float):
+            raise told.malformed("is no number")
+        value = Decimal(str(told._value))
+        if not value.is_finite() or value < 0:
+            raise told.malformed("is negative, or no number")
+        return value
+
     def price_if_any(self, name: str) -> Decimal | None:
         """Return the price under *name*; None where it is left out, or 0: there is none."""
         return (self.not_negative(name) or None) if self.has(name) else None
