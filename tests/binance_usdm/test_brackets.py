@@ -30,8 +30,13 @@ async def test_they_are_told_with_the_instrument() -> None:
     assert instrument.max_leverage == 20
     caps = {each: instrument.notional_cap(each) for each in (1, 2, 3, 10, 11, 20, 21)}
     assert caps == {
-        **{1: 1_000_000, 2: 1_000_000, 3: 200_000, 10: 200_000},
-        **{11: 50_000, 20: 50_000, 21: None},
+        1: 1_000_000,
+        2: 1_000_000,
+        3: 200_000,
+        10: 200_000,
+        11: 50_000,
+        20: 50_000,
+        21: None,
     }
     margins = [(each.floor, each.rate, each.amount) for each in instrument.brackets]
     assert margins == [(each.floor, each.maintenance, each.deducted) for each in STEPS]

@@ -55,7 +55,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=2, help="positions a symbol, a seed")
     parser.add_argument("--results", type=Path, help="appended to; seeds in it are not run again")
-    parser.add_argument("--plan", type=_plan, help="STEP,STEP:ENDING for all, instead of drawn ones")
+    parser.add_argument(
+        "--plan", type=_plan, help="STEP,STEP:ENDING for all, instead of drawn ones"
+    )
     parser.add_argument("--trace", action="store_true", help="show the daemon's log")
     return parser.parse_args()
 

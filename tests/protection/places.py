@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tests.simulators.shared.clock import SimulatorClock
 from tests.simulators.shared.server import Server
@@ -47,8 +47,6 @@ class Place:
     move: Callable[[str, Decimal], None]
     mishaps: dict[str, Mishap] = field(default_factory=dict)
     endings: dict[str, Mishap] = field(default_factory=dict)
-
-
 
 
 def symbol_of(

@@ -49,7 +49,8 @@ class EntryTerms:
 
     `reference_price`: the last close, which the bot decided on; None: nothing to compare with.
     `stop` (the tightest in force) and `liquidation_price` are of the position as it would be
-    opened. `max_notional`: of a position with the bot's leverage, in the quote asset. `rate`: price of one unit of the quote asset in the account's currency.
+    opened. `max_notional`: of a position with the bot's leverage, in the quote asset. `rate`: price
+    of one unit of the quote asset in the account's currency.
     """
 
     bot_orders_last_minute: int = 0

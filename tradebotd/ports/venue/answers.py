@@ -50,9 +50,9 @@ class VenueAccount:
     `buying_power` by asset: the notional that new orders may have, where the venue tells it; less
     than free cash where the account is restricted, more where it may borrow. `margin_used` by
     asset: held by futures positions and their orders. `hedge_mode`: positions of both sides of one
-    symbol may exist at once; `positions` cannot say which, and nothing is traded there. `wrong_modes`:
-    why nothing may be entered as the account is set up now, in words; none where all is as it was at
-    the start. Its positions are what they are said to be.
+    symbol may exist at once; `positions` cannot say which, and nothing is traded there.
+    `wrong_modes`: why nothing may be entered as the account is set up now, in words; none where all
+    is as it was at the start. Its positions are what they are said to be.
     """
 
     balances: dict[str, Decimal] = field(default_factory=dict)

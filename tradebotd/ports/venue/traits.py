@@ -44,7 +44,7 @@ class VenueTraits:
     `moves_at_once`: resting exits that are placed or moved side by side. The adapter's own limiter
     of orders is the true bound: an exit at the market passes first there, and none may wait for
     longer than its row allows, so few at once where few a second may leave.
-    `fractions_end_with_the_day`: an order of part of a unit cannot rest for longer, whatever is asked.
+    `fractions_end_with_the_day`: an order of part of a unit cannot rest for longer.
     `open_orders_tell_fills`: an order in `open_orders` carries its fills; else only how much.
     """
 

@@ -6,7 +6,7 @@ have changed. A quiet sweep compares in memory and asks no venue.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Final

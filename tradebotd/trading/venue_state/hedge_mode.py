@@ -1,7 +1,8 @@
 """Accounts in modes in which nothing is entered, as somebody may switch them on while we run.
 
-Hedge mode: positions of both sides of a symbol, of which we can keep none apart. A sale there may open a short beside the long that it should end, so nothing is entered; what a
-position of ours is worth there, or whether it is there, its account does not say.
+Hedge mode: positions of both sides of a symbol, of which we can keep none apart. A sale there may
+open a short beside the long that it should end, so nothing is entered; what a position of ours is
+worth there, or whether it is there, its account does not say.
 """
 
 from collections.abc import Collection

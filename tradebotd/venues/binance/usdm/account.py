@@ -52,7 +52,7 @@ class Accounts:
             wrong_modes=(
                 *mode_refusals(replace(modes_of(modes), hedge=False)),
                 *(
-                    f"{symbol_of(market)} is held with crossed margin: all of the wallet answers for it"
+                    f"{symbol_of(market)} has crossed margin: the whole wallet answers for it"
                     for market in crossed_of(positions)
                 ),
             ),
