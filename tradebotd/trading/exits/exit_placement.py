@@ -92,13 +92,16 @@ class ExitPlacement:
         self.orders = placement
         self._orders = ExitOrders(database, venues, placement.recorder)
         self._evidence = evidence
-        self._retirements: list[_Listener] = []
-        self._withdrawals: list[_Listener] = []
+        self._retirements, self._withdrawals = list[_Listener](), list[_Listener]()
 
     def subscribe(self, *, retired: _Listener, withdrawn: _Listener) -> None:
         """Notify *retired* when what rests makes way, *withdrawn* once nothing rests any more."""
         self._retirements.append(retired)
         self._withdrawals.append(withdrawn)
+
+    def _on_withdrawn(self, position_id: PositionId, group: ExitGroup, groups: Groups) -> None:
+        for listener in () if rests_beside(group, groups) else self._withdrawals:
+            listener(position_id)
 
     def _on_retired(self, position_id: PositionId) -> None:
         for listener in self._retirements:
@@ -170,9 +173,7 @@ class ExitPlacement:
                     if request.kind is GroupKind.MARKET:
                         self._on_retired(position_id)
                     await self._clear_for(group, request)
-                    if not rests_beside(group, groups):
-                        for listener in self._withdrawals:
-                            listener(position_id)
+                    self._on_withdrawn(position_id, group, groups)
                     withdrawn |= group is groups.active
                     cleared |= group is not groups.active
                 case VerifyNotExecuted(orders):

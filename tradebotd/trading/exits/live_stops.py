@@ -10,7 +10,7 @@ from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 
 
 class LiveStops:
-    """What rests by position, and when it was last moved; *times* are told what guards a position."""
+    """What rests by position, and when it was last moved; *times* learn what guards a position."""
 
     def __init__(self, clock: Clock, times: UnprotectedTimes) -> None:
         self._clock = clock

@@ -1,9 +1,9 @@
 """Seconds for which a position was without guard, from its first fill on, by our own clock.
 
 A position is guarded while its stop is acknowledged and rests; or, where none is to rest, while the
-daemon's own exits are armed. What ends a guard is dated by the venue where it says when (a fill, the
-end of an order), what begins one by when we hear of it: the figure is never too small by the way
-that an answer takes. Only time in which the symbol's market is open counts.
+daemon's own exits are armed. What ends a guard is dated by the venue where it says when (a fill,
+the end of an order), what begins one by when we hear of it: the figure is never too small by the
+way that an answer takes. Only time in which the symbol's market is open counts.
 """
 
 from collections.abc import Collection, Mapping
@@ -88,7 +88,7 @@ class UnprotectedTimes:
     def resumed(self, position: Position, guarded_until: datetime | None) -> None:
         """Take over a position that was open before this process.
 
-        Nothing is known of it since *guarded_until*; what is found then says whether it had a guard.
+        Nothing is known of it since *guarded_until*; what is found says whether it had a guard.
         """
         spells = self._spells.setdefault(position.id, _Spells(position.symbol))
         spells.symbol = position.symbol
@@ -108,7 +108,7 @@ class UnprotectedTimes:
             spells.ended = min(at, self._clock.now())
 
     def lost(self, position_id: PositionId, at: datetime | None = None) -> None:
-        """Begin a spell: nothing guards it since the end of its last exit, else since *at* or now."""
+        """Begin a spell: nothing guards it since its last exit ended, else since *at* or now."""
         spells = self._spells.get(position_id)
         if spells is not None and spells.since is None:
             spells.since = spells.ended or at or self._clock.now()

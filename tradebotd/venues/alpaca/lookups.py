@@ -24,7 +24,14 @@ from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import OrderLookup, status_of
 from tradebotd.venues.alpaca import paths
 from tradebotd.venues.alpaca.errors import Refusal, error_of
-from tradebotd.venues.alpaca.names import MOST_NAMES, OURS, OrderNames, is_ours, named_orders
+from tradebotd.venues.alpaca.names import (
+    MOST_NAMES,
+    OURS,
+    OrderNames,
+    is_lone_leg,
+    is_ours,
+    named_orders,
+)
 from tradebotd.venues.alpaca.orders import OrderReader, is_live
 from tradebotd.venues.alpaca.payload import ONE_SECOND, id_of, instant_of, stamped
 from tradebotd.venues.alpaca.rest import Rest
@@ -347,7 +354,7 @@ class Lookups:
             :MOST_STRANGERS
         ]:
             order = await self._one(paths.ORDER, of=order_id)
-            if order is not None:
+            if order is not None and not is_lone_leg(order):
                 self._names.learn_all(order)
                 (_, name), *_ = named_orders(order)
                 await self.name_of(order, name)

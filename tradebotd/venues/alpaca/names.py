@@ -64,6 +64,15 @@ def is_ours(told: Value) -> bool:
     return own.startswith(OURS) or pair_of(own) is not None
 
 
+def is_lone_leg(told: Value) -> bool:
+    """Return whether an order is the stop of a pair, told without the pair: nobody knows its name.
+
+    The client id that the venue has made up for it is none of ours, and not somebody else's either.
+    """
+    is_leg = text_if_any(told, "order_class") == "oco" and told["type"].text() in STOPS
+    return is_leg and not is_ours(told)
+
+
 class OrderNames:
     """Client ids by the venue's ids and back, as answers and events have told them.
 

@@ -98,7 +98,7 @@ def _lasts(request: OrderRequest, market: str) -> str:
             return lasts.value
     elif is_fraction(request.quantity):
         if lasts in {TimeInForce.DAY, TimeInForce.GTC} or request.type is OrderType.MARKET:
-            return "day"  # the only one that fractions have; one that must not rest is refused
+            return "day"  # the only one that fractions have (`fractions_end_with_the_day`)
     elif lasts in {TimeInForce.DAY, TimeInForce.GTC} or request.type not in CONDITIONAL:
         return lasts.value
     raise OrderRejectedError(f"{FilterName.TIME_IN_FORCE}: {request.type} orders are not {lasts}")

@@ -74,6 +74,7 @@ def traits_of(*, crypto: bool, stocks: bool, feed: str) -> VenueTraits:
         tells_clock=True,
         tells_stream=True,
         open_orders_tell_fills=False,
+        fractions_end_with_the_day=not crypto,
         self_trade=SelfTrade.REJECTS,
         moves_at_once=4,
         replacement=Replacement.CANCEL_FIRST if crypto else Replacement.PROMISED,
