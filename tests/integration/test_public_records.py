@@ -254,7 +254,9 @@ async def test_trades_from_before_those_asked_for_are_refused(
     async with recorded("spot", clock, "BTCUSDT") as (stage, symbols):
         job = IngestTrades(database=database, clock=clock, symbols=symbols)
         first = Fault(kind=Kind.WRONG_BODY, body=[told(50)], path="/api/v3/aggTrades")
-        stage.server.faults.set(first, Fault(kind=Kind.WRONG_BODY, body=[told(40)]))
+        stage.server.faults.set(
+            first, Fault(kind=Kind.WRONG_BODY, body=[told(40)], path="/api/v3/aggTrades")
+        )
         await job.run(context(clock))
         again = await job.run(context(clock))
         assert again.status() is RunStatus.FAILED
@@ -266,7 +268,9 @@ async def test_what_the_venue_leaves_out_is_counted(database: Database, clock: M
     async with recorded("spot", clock, "BTCUSDT") as (stage, symbols):
         job = IngestTrades(database=database, clock=clock, symbols=symbols)
         first = Fault(kind=Kind.WRONG_BODY, body=[told(50)], path="/api/v3/aggTrades")
-        stage.server.faults.set(first, Fault(kind=Kind.WRONG_BODY, body=[told(60), told(61)]))
+        stage.server.faults.set(
+            first, Fault(kind=Kind.WRONG_BODY, body=[told(60), told(61)], path="/api/v3/aggTrades")
+        )
         await job.run(context(clock))
         again = await job.run(context(clock))
         assert again.counts["missed"] == 9

@@ -112,7 +112,7 @@ def _reasons(day: DayFigures, source: str) -> dict[str, Any]:
         "source": source,
         "price": day.price,
         "turnover": day.turnover,
-        "volatility": round(day.volatility, 6),
+        "volatility": f"{day.volatility:.6f}",
         "high": day.high,
         "low": day.low,
         "ranked_by": "turnover",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -17,6 +17,7 @@ LIFE_SECONDS: Final = 23 * 3600.0  # of a connection: the venue cuts it after 24
 LATE: Final = timedelta(seconds=5)
 MOST_STREAMS: Final = 1_024  # of a connection
 PARAMS_AT_ONCE: Final = 100  # streams of one SUBSCRIBE
+FIRST_TRADE: Final = datetime(2017, 7, 1, tzinfo=UTC)
 WEIGHT: Final = "REQUEST_WEIGHT_1M"
 RAW: Final = "RAW_REQUESTS_5M"
 
@@ -145,6 +146,11 @@ def is_shutdown(stream: object, event: object) -> bool:
 def is_late(age: timedelta) -> bool:
     """Whether an event is too old to be a price of now: a stalled stream tells all at once."""
     return age > LATE
+
+
+def is_time_of_trade(at: datetime, venue_now: datetime) -> bool:
+    """Whether something can have been traded then: since there is the venue, and not in future."""
+    return FIRST_TRADE <= at <= venue_now + timedelta(minutes=1)
 
 
 def is_price(price: Decimal) -> bool:

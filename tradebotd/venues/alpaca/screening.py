@@ -1,5 +1,6 @@
 """Shares of Alpaca's exchanges and their last completed day, for a watchlist."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
@@ -25,6 +26,7 @@ BACK: Final = timedelta(days=10)  # the last session is not longer ago
 MOST_PAGES: Final = 10  # of one question; all its bars fit on one
 ROWS: Final = 10_000
 
+_SYMBOL: Final = re.compile(r"[A-Za-z0-9./-]{1,32}", re.ASCII)  # many stand in one question
 _log = structlog.get_logger(__name__)
 
 
@@ -46,7 +48,7 @@ class AlpacaScreening:
             for exchange in self._exchanges:
                 query = {"asset_class": "us_equity", "status": "active", "exchange": exchange}
                 told = await self._parts.rest.ask(paths.ASSETS, query)
-                found += [name for asset in told.items() if (name := self._traded(asset))]
+                found += [name for asset in told.items() if (name := traded_symbol(asset))]
         return found
 
     async def day_figures(self, names: Sequence[str]) -> Mapping[str, DayFigures]:
@@ -74,7 +76,7 @@ class AlpacaScreening:
             told = await self._parts.rest.ask(paths.STOCK_BARS, query)
             for name, bars in told["bars"].members():
                 for bar in bars.items():  # ascending: the last one stays
-                    if (day := _day(name, bar, today)) is not None:
+                    if (day := day_of(name, bar, today)) is not None:
                         found[name] = day
             token = told.get("next_page_token")
             if token is None:
@@ -82,17 +84,22 @@ class AlpacaScreening:
             query["page_token"] = token.text()
         raise FeedError(f"{self.name}: more than {MOST_PAGES} pages of daily bars")
 
-    def _traded(self, asset: Value) -> str | None:
-        """Return the symbol of an asset that may be traded; None of any other."""
-        try:
-            if status_of(asset) is SymbolStatus.TRADING:
-                return asset["symbol"].text()
-        except MisshapenError as error:
-            _log.warning("asset left out", venue=self.name, reason=str(error))
+
+def traded_symbol(asset: Value) -> str | None:
+    """Return the symbol of an asset that may be traded; None of any other."""
+    try:
+        if status_of(asset) is not SymbolStatus.TRADING:
+            return None
+        symbol = asset["symbol"].text()
+        if not _SYMBOL.fullmatch(symbol):
+            raise asset.wrong("has a symbol that is none")
+    except MisshapenError as error:
+        _log.warning("asset left out", reason=str(error))
         return None
+    return symbol
 
 
-def _day(name: str, bar: Value, today: date) -> DayFigures | None:
+def day_of(name: str, bar: Value, today: date) -> DayFigures | None:
     """Read a daily bar; None of one that is not over, or makes no sense."""
     try:
         if instant_of(bar["t"]).astimezone(zone(NEW_YORK)).date() >= today:
