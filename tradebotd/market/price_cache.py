@@ -58,7 +58,7 @@ class PriceCache:
             tick.after_gap,
             seen_at,
             instead,
-            previous_at=None if last is None else last.at,
+            None if last is None else last.at,
         )
 
     def believe(self, symbol: str, kind: PriceKind = _LAST) -> None:
