@@ -87,6 +87,7 @@ INSERT_OPEN: Final = """
       FROM unnest($1::text[]) AS symbol
 """  # noqa: E501
 BARE_TABLE: Final = "CREATE TABLE bare (id bigserial PRIMARY KEY, body text)"
+FORGET_BASELINES: Final = "DELETE FROM settings WHERE key LIKE 'spot_baselines%'"
 COMMIT: Final = "INSERT INTO bare (body) VALUES ($1)"
 
 
@@ -164,6 +165,7 @@ async def _open_positions(dsn: str, symbols: list[str], config: Path) -> None:
     try:
         opened_at = host_now() - timedelta(hours=1)
         await connection.execute(INSERT_OPEN, symbols, VENUE, opened_at)
+        await connection.execute(FORGET_BASELINES)  # what is there was ours all along
         await connection.execute(BARE_TABLE)
     finally:
         await connection.close()

@@ -39,6 +39,8 @@ class PricePoll:
     ) -> None:
         self._every = feeds[first].price_every
         self._feeds = feeds
+        # Asked of each symbol: to look whether a feed has all of a protocol's methods is slow.
+        self._streamed = {n: feed for n, feed in feeds.items() if isinstance(feed, StreamedFeed)}
         self._symbols = [each for each in symbols if self._of(each)[:1] == [first]]
         self._calendars = calendars
         self._clock = clock
@@ -108,8 +110,8 @@ class PricePoll:
 
     def _is_told(self, symbol: MarketSymbol) -> bool:
         """Return whether the first of its feeds streams its price just now."""
-        feed = self._feeds[self._of(symbol)[0]]
-        return isinstance(feed, StreamedFeed) and feed.tells(symbol)
+        feed = self._streamed.get(self._of(symbol)[0])
+        return feed is not None and feed.tells(symbol)
 
     def _of(self, symbol: MarketSymbol) -> list[FeedName]:
         return [name for name in symbol.feeds if name in self._feeds]

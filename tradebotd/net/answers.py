@@ -106,6 +106,23 @@ class Value:
             raise self._wrong("is no text")
         return self.raw
 
+    # Members of messages that come by the thousand: as `self[key].text()` …, but that a value of
+    # its own is made only for an error.
+
+    def text_at(self, key: str) -> str:
+        raw = self.object().get(key)
+        return raw if isinstance(raw, str) else self[key].text()
+
+    def decimal_at(self, key: str) -> Decimal:
+        number = _decimal_of(self.object().get(key))
+        return self[key].decimal() if number is None else number
+
+    def instant_at(self, key: str) -> datetime:
+        raw = self.object().get(key)
+        if type(raw) is int and 0 <= raw <= LATEST_MS:
+            return EPOCH + timedelta(milliseconds=raw)
+        return self[key].instant()
+
     def flag(self) -> bool:
         if not isinstance(self.raw, bool):
             raise self._wrong("is neither true nor false")
@@ -122,15 +139,8 @@ class Value:
 
     def decimal(self) -> Decimal:
         """A number that is finite, from its text."""
-        raw = self.raw
-        if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-            raise self._wrong("is no number")
-        text = raw if isinstance(raw, str) else repr(raw)
-        try:
-            number = Decimal(text) if len(text) <= DIGITS and text.isascii() else None
-        except InvalidOperation:
-            number = None
-        if number is None or not number.is_finite() or abs(number.adjusted()) > DIGITS:
+        number = _decimal_of(self.raw)
+        if number is None:
             raise self._wrong("is no number")
         return number
 
@@ -173,3 +183,20 @@ class Value:
         before = "" if self._parent is None else self._parent._place()  # noqa: SLF001 - of its kind
         dot = "." if before and not self._at.startswith("[") else ""
         return f"{before}{dot}{self._at}"
+
+
+def _decimal_of(raw: Any) -> Decimal | None:
+    """Return the finite number that *raw* is, or is the text of; None where it is none."""
+    if type(raw) is str:
+        text = raw
+    elif isinstance(raw, int | float) and not isinstance(raw, bool):
+        text = repr(raw)
+    else:
+        return None
+    try:
+        number = Decimal(text) if len(text) <= DIGITS and text.isascii() else None
+    except InvalidOperation:
+        return None
+    if number is None or not number.is_finite() or abs(number.adjusted()) > DIGITS:
+        return None
+    return number

@@ -61,8 +61,8 @@ def event_of(source: Source) -> Event:
     if stream is None or facts.is_coin_margined(members.get("st")):
         return None
     if kind == "aggTrade":
-        return _trade(told["stream"].text(), event, source)
-    return _minute(told["stream"].text(), event, source) if kind == "kline" else None
+        return _trade(told.text_at("stream"), event, source)
+    return _minute(told.text_at("stream"), event, source) if kind == "kline" else None
 
 
 def _answer(told: Value) -> Event:
@@ -78,10 +78,10 @@ def _answer(told: Value) -> Event:
 
 
 def _trade(stream: str, event: Value, source: Source) -> Trade:
-    price = event["p"].decimal()
+    price = event.decimal_at("p")
     if not facts.is_price(price):
         raise source.misshapen("with a price that is zero or negative")
-    return Trade(stream, event["s"].text(), price, event["T"].instant())
+    return Trade(stream, event.text_at("s"), price, event.instant_at("T"))
 
 
 def _minute(stream: str, event: Value, source: Source) -> Minute:
