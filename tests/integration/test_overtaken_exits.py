@@ -16,8 +16,11 @@ async def test_an_exit_that_the_resting_stop_came_before_is_no_refusal(database:
     await harness.enter()
     await sweep(harness)
 
+    stopped: list[str] = []
+
     async def stopped_there(_: ClientOrderId) -> None:
         harness.venue.before_submit = None
+        stopped.append("there")
         harness.venue.script.append(Behaviour.REJECT)
         await harness.venue.match(SYMBOL)
 
@@ -27,7 +30,7 @@ async def test_an_exit_that_the_resting_stop_came_before_is_no_refusal(database:
         for _ in range(4):
             harness.tick("94")
             await sweep(harness)
-    assert harness.venue.before_submit is None
+    assert stopped == ["there"]
     assert (await harness.position())["close_reason"] == "stop_loss"
     assert [each["event"] for each in logs if each["log_level"] in {"critical", "error"}] == []
     assert await harness.open_alerts() == []

@@ -131,7 +131,7 @@ class PromptLooks:
 
 
 def _next_look(search: _Search, lost: LostOrder) -> float:
-    """Return when to look next: no later than at the usual interval after an answer that counted."""
+    """Return when to look next: soon after an answer that counted."""
     if lost.negatives > search.negatives:
         search.negatives, search.in_vain = lost.negatives, 0
         search.at = min(search.at, search.looked_at + BETWEEN_SECONDS)

@@ -40,7 +40,8 @@ def count_negative(
     """Return *search* after one more "never seen"; one that came too early changes nothing.
 
     Too early by the venue's clock, or by ours when we asked, whichever is behind. Several within a
-    moment are one answer: a venue whose reads lag behind its writes says so as often as it is asked.
+    moment are one answer: a venue whose reads lag behind its writes says so however often it is
+    asked.
     """
     speaks_from = send_by + traits.receive_window + traits.absence_margin
     if min(answer.venue_time, asked_at) <= speaks_from:
