@@ -640,9 +640,7 @@ async def test_positions_carry_their_exits(bench: Bench) -> None:
             "UPDATE positions SET exits = exits || '{\"max_holding\": 7200}' WHERE closed_at IS NULL"
         )
     (position,) = await bench.operator.positions()
-    shown = (await bench.operator.bot("btc-ema")).position
-
-    assert shown == position
+    assert (await bench.operator.bot("btc-ema")).position == position
     assert (position.stop_kind, position.stop_distance_percent) == ("stop_loss", Decimal("0.50"))
     assert position.at_risk == Decimal("21.5")
     assert [(each.kind, each.left_s) for each in position.exits] == [

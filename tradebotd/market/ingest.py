@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import anyio
@@ -362,7 +363,7 @@ class Ingest:
         wanted = {*symbol.timeframes, *([extra] if extra else ())}
         targets = [
             timeframe
-            for timeframe in sorted(wanted, key=_seconds)
+            for timeframe in sorted(wanted, key=attrgetter("seconds"))
             if timeframe.seconds > base.seconds
         ]
         start, last = fetched.candles[0].ts, fetched.candles[-1].ts
@@ -397,7 +398,3 @@ class Ingest:
                 symbol.symbol, timeframe, periods, fetched.feed, corrections=True
             )
             result.rolled_up += counts.inserted + counts.updated
-
-
-def _seconds(timeframe: Timeframe) -> int:
-    return timeframe.seconds
