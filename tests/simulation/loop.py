@@ -50,6 +50,8 @@ class _Selector(selectors.DefaultSelector):
             if found or not near.is_moving():
                 break
             found = near.of_it(super().select(A_MOMENT))
+        else:
+            near.give_up()
         return found
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 End = tuple[str, int]
 Ready = tuple[SelectorKey, int]
-LONGEST: Final = 2000  # looks of a millisecond each, for bytes that the kernel holds
+LONGEST: Final = 500  # looks of a millisecond each, for bytes that the kernel holds
 
 
 class CountedSocket(socket.socket):
@@ -40,12 +40,12 @@ class CountedSocket(socket.socket):
 
     def recv(self, *args: Any) -> bytes:
         data = super().recv(*args)
-        self._wire.under_way[self.there, self.here] -= len(data)
+        self._wire.came(self, len(data))
         return data
 
     def recv_into(self, *args: Any) -> int:
         count = super().recv_into(*args)
-        self._wire.under_way[self.there, self.here] -= count
+        self._wire.came(self, count)
         return count
 
     def close(self) -> None:
@@ -73,13 +73,22 @@ class Loopback:
         self._ends[end.here, end.there] = end
         self._by_descriptor[end.fileno()] = end
 
+    def came(self, end: CountedSocket, count: int) -> None:
+        way = end.there, end.here
+        if way in self.under_way:
+            self.under_way[way] -= count
+
+    def give_up(self) -> None:
+        """What the kernel holds for so long is no longer waited for."""
+        self.under_way.clear()
+
     def closed(self, end: CountedSocket) -> None:
         if self._ends.pop((end.here, end.there), None) is None:
             return
         self._by_descriptor.pop(end.fileno(), None)
+        # What it has sent is there by now, or was lost with an RST: nothing moves any more.
         self.under_way.pop((end.there, end.here), None)
-        if (end.there, end.here) not in self._ends:
-            self.under_way.pop((end.here, end.there), None)
+        self.under_way.pop((end.here, end.there), None)
 
     def is_moving(self) -> bool:
         """Whether the kernel still has to deliver something that was sent."""

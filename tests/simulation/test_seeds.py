@@ -60,7 +60,7 @@ def test_a_venue_with_stop_limits_for_the_day_keeps_the_books_true_too(tmp_path:
 def test_a_vendors_simulator_and_the_books_agree_whatever_befalls(
     tmp_path: Path, vendor: str
 ) -> None:
-    """M5.1-M5.7, M6, I1-I5, I7, I8: the real adapter over sockets; a thousand by `--venue VENDOR`."""
+    """M5.1-M5.7, I1-I5, I7: the real adapter over sockets; a thousand by `--venue VENDOR`."""
     first, seeds = AT_VENDORS[vendor]
 
     rows = _simulate(
