@@ -106,7 +106,12 @@ def day_of(name: str, bar: Value, today: date) -> DayFigures | None:
             return None
         price, volume = bar["c"].decimal(), bar["v"].decimal()
         average = amount_if_any(bar, "vw") or price
-        day = DayFigures(price, bar["h"].decimal(), bar["l"].decimal(), volume * average)
+        day = DayFigures(
+            price=price,
+            high=bar["h"].decimal(),
+            low=bar["l"].decimal(),
+            turnover=volume * average,
+        )
     except MisshapenError as error:
         _log.warning("day of a share left out", symbol=name, reason=str(error))
         return None
