@@ -26,13 +26,12 @@ from tradebotd.daemon.wiring.operator import wire_operator
 from tradebotd.daemon.wiring.public_jobs import public_jobs, watchlist
 from tradebotd.daemon.wiring.trading import Trading, wire_trading
 from tradebotd.domain.alert_code import AlertCode
-from tradebotd.domain.ids import JobName, SymbolId
+from tradebotd.domain.ids import SymbolId
 from tradebotd.domain.job import JobSpec
 from tradebotd.jobs import realtime_pull, run_bots
 from tradebotd.jobs.calculate_pivots import CalculatePivots
 from tradebotd.jobs.daily_close import DailyClose
 from tradebotd.jobs.daily_reset import DailyReset
-from tradebotd.jobs.default_schedule import WARMUPS
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
 from tradebotd.jobs.extend_calendars import ExtendCalendars, alert_ends
 from tradebotd.jobs.fill_gaps import FillGaps
@@ -124,7 +123,6 @@ async def build(
             price_streams=_price_streams(files, market, trading),
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
-            warmups=_warmups(files),
             reloader=reloader,
             line=line,
         )
@@ -193,12 +191,6 @@ async def synchronise(
 
 
 # Jobs and time
-
-
-def _warmups(files: LoadedFiles) -> list[JobName]:
-    """The jobs that keep lists of symbols, where any is kept: they run at the start, too."""
-    names = set(WARMUPS.values())
-    return [spec.name for spec in files.specs if spec.name in names and spec.slots and spec.enabled]
 
 
 def _jobs(
