@@ -58,7 +58,7 @@ def source(payload: Any) -> Source:
 
 def listed(told: Source) -> None:
     for market in ("spot", "usdm"):
-        for each in listed_of(told.json(), market):  # type: ignore[arg-type]
+        for each in listed_of(told.json(), market):
             assert all(0 < len(text) <= 64 and text.isprintable() for text in each)
 
 
