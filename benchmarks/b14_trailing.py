@@ -13,8 +13,7 @@ from typing import Final
 
 import anyio
 
-from benchmarks.b3_slow_venue import ANSWER_SECONDS, CLOSES, POSITIONS_EACH, SYMBOLS
-from benchmarks.b3_slow_venue import SYMBOLS_TO_CLOSE as TO_CLOSE
+from benchmarks.b3_slow_venue import ANSWER_SECONDS, SEED
 from benchmarks.beside import OldCheckout
 from benchmarks.cluster import Cluster
 from benchmarks.entry_case import EntryCase, Others, entry_case
@@ -72,9 +71,9 @@ def measure(cluster: Cluster, options: Options) -> list[Row]:
 
 async def _case(opened: Database, replacement: Replacement) -> EntryCase:
     """Bots at a venue with books; B3's at another one are known, and hold nothing yet."""
-    symbols = market_symbols(SYMBOLS)
+    symbols = market_symbols(SEED.symbols)
     prices = {each.symbol: PRICE for each in symbols}
-    prices |= {each.symbol: BELOW_THE_STOP for each in symbols[:TO_CLOSE]}
+    prices |= {each.symbol: BELOW_THE_STOP for each in symbols[: SEED.symbols_to_close]}
     return await entry_case(
         opened,
         bots=TRAILING,
@@ -84,14 +83,14 @@ async def _case(opened: Database, replacement: Replacement) -> EntryCase:
         others=Others(
             venues={VENUE: SlowVenue(ANSWER_SECONDS, prices)},
             symbols=symbols,
-            specs=bot_specs(symbols, POSITIONS_EACH),
+            specs=bot_specs(symbols, SEED.positions_each),
         ),
     )
 
 
 async def _open_others(case: EntryCase) -> None:
     """B3's positions are there, and have no price yet."""
-    specs = bot_specs(market_symbols(SYMBOLS), POSITIONS_EACH)
+    specs = bot_specs(market_symbols(SEED.symbols), SEED.positions_each)
     names, traded = [spec.name for spec in specs], [spec.symbol for spec in specs]
     async with case.database.transaction(durable=True) as connection:
         hour_ago = host_now() - timedelta(hours=1)
@@ -138,7 +137,7 @@ async def _sweep(case: EntryCase, figures: Figures) -> None:
     began = time.perf_counter()
     result = await case.path.exits.sweep(host_now())
     figures.swept.append(time.perf_counter() - began)
-    if result.closed != CLOSES or result.failed:
+    if result.closed != SEED.closes or result.failed:
         raise AssertionError(f"{result}")
 
 

@@ -41,6 +41,7 @@ class PostgresServer:
     command: list[str]
     strategy: str  # copying files takes half the time here; PostgreSQL 14 does nothing else
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    prefix: str = "test"  # of its databases: forked workers have one each
 
     def stop(self) -> None:
         """Cleanly: every session is cut."""
@@ -75,7 +76,7 @@ class PostgresServer:
     @asynccontextmanager
     async def fresh_database(self, template: str = TEMPLATE) -> AsyncIterator[str]:
         """The dsn of a copy of *template* (`template1`: an empty one), dropped afterwards."""
-        name = f"test_{next(self.numbers)}"
+        name = f"{self.prefix}_{next(self.numbers)}"
         await self.run(f"CREATE DATABASE {name} TEMPLATE {template} {self.strategy}")
         try:
             yield self.dsn(name)

@@ -248,7 +248,8 @@ async def test_a_stop_that_its_target_made_smaller_is_the_order_that_was_sent() 
         await stage.until(lambda: any(each.filled_quantity == 4 for each in stage.heard))
         stage.price("189")
         await stage.until(lambda: any(each.filled_quantity == 6 for each in stage.heard))
-        for told_stop in (stage.heard[-1], await found(stage, "tb2")):
+        ended = next(each for each in stage.heard if each.filled_quantity == 6)
+        for told_stop in (ended, await found(stage, "tb2")):
             assert told_stop.asked is not None
             assert told_stop.client_order_id == "tb2"
             assert told_stop.asked.quantity == 10
@@ -288,6 +289,19 @@ async def test_a_sale_of_what_is_not_held_opens_no_short_position() -> None:
         with pytest.raises(OrderRejectedError, match=r"^insufficient balance"):
             await send(stage, "tb3", order(SELL, "2"))
         assert (await stage.venue.account()).positions == {}
+
+
+@pytest.mark.parametrize("quantity", ["0.018338548", "0.018338546", "0.001000001"])
+async def test_the_fee_of_crypto_leaves_no_more_than_the_venue_has(quantity: str) -> None:
+    """M6.1: rounded up to the venue's digits; a unit less and each exit would ask for too much."""
+    async with staged(symbols=(BTC,)) as stage:
+        await send(stage, "tb1", order(BUY, quantity, symbol=BTC.symbol))
+        (fill,) = (await found(stage, "tb1", BTC.symbol)).fills
+        held = fill.quantity - fill.fee
+        assert held == (await stage.venue.account()).balances["BTC"]
+        await send(stage, "tb2", order(SELL, str(held), symbol=BTC.symbol))
+        (sold,) = (await found(stage, "tb2", BTC.symbol)).fills
+        assert sold.fee == stage.exchange.desk.executions[-1].fee
 
 
 async def test_crypto_is_traded_held_and_told_by_its_two_names() -> None:

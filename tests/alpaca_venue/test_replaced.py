@@ -5,7 +5,17 @@ from decimal import Decimal
 import pytest
 
 from tests.alpaca_venue.scene import APPLE, Stage, named, order, staged
-from tests.alpaca_venue.test_facts import BUY, HOUR, LIMIT, SELL, STOP, forget, found, send
+from tests.alpaca_venue.test_facts import (
+    BUY,
+    HOUR,
+    LIMIT,
+    SELL,
+    STOP,
+    forget,
+    found,
+    pair,
+    send,
+)
 from tests.simulators.alpaca.terms import Terms
 from tests.simulators.shared.faults import Executed, Fault, Kind
 from tradebotd.domain.errors import (
@@ -13,8 +23,10 @@ from tradebotd.domain.errors import (
     OutcomeUnknownError,
     VenueUnavailableError,
 )
-from tradebotd.domain.order import OrderReport, OrderStatus
+from tradebotd.domain.ids import BotName
+from tradebotd.domain.order import OrderIntent, OrderReport, OrderRole, OrderStatus
 from tradebotd.ports.venue import not_blocked
+from tradebotd.trading.execution.times_in_force import as_taken
 
 
 async def partly_filled(stage: Stage) -> OrderReport:
@@ -163,3 +175,53 @@ async def test_cancels_and_replacements_do_not_wait_behind_questions(*, known: b
             order(SELL, "1", STOP, "151"),
             send_blocked_by=not_blocked,
         )
+
+
+async def test_a_stop_that_somebody_has_moved_is_ours_with_what_it_sells() -> None:
+    """A8: told at the price that we sent, or what it sold would be nobody's."""
+    async with staged() as stage:
+        await send(stage, "tb1", order(BUY, "10"))
+        first = await send(stage, "tb2", order(SELL, "10", STOP, "190"))
+        stage.exchange.replace(first.venue_order_id, {"stop_price": "180"})
+        told = await found(stage, "tb2")
+        assert told.asked is not None
+        assert (told.status, told.asked.stop_price) == (OrderStatus.NEW, Decimal(190))
+
+        stage.price("179")
+
+        told = await found(stage, "tb2")
+        assert told.asked is not None
+        assert (told.status, told.filled_quantity) == (OrderStatus.FILLED, Decimal(10))
+        assert told.asked.stop_price == 190
+
+
+async def test_the_fill_of_a_leg_whose_pair_nobody_tells_has_no_name() -> None:
+    """A12, R3: it is ours in doubt, and not somebody else's order."""
+    async with staged() as stage:
+        await pair(stage)
+        stage.price("189")
+        forget(stage)
+        stage.server.faults.set(
+            Fault(kind=Kind.WRONG_BODY, body=[], path="/v2/orders", operation="orders", times=9)
+        )
+        fills = await stage.venue.fills_since(stage.clock.now() - HOUR, [APPLE.symbol])
+        assert [each.client_order_id for each in fills] == ["tb1", None]
+
+
+@pytest.mark.parametrize(("quantity", "lasts"), [("1.5", "day"), ("2", "gtc")])
+async def test_the_row_of_a_fraction_says_that_it_ends_with_the_day(
+    quantity: str, lasts: str
+) -> None:
+    """A2: fractions have no other time; what is stored is what is sent."""
+    async with staged() as stage:
+        intent = OrderIntent(
+            request=order(BUY, quantity, LIMIT, "150"),
+            bot=BotName("one"),
+            role=OrderRole.ENTRY,
+            reason="drawn",
+        )
+        sent = as_taken(intent, {stage.venue.name: stage.venue}).request
+        assert sent.time_in_force == lasts
+        report = await stage.venue.submit(named("tb1"), sent, send_blocked_by=not_blocked)
+        assert report.asked is not None
+        assert report.asked.time_in_force == lasts

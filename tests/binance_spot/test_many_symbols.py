@@ -13,6 +13,7 @@ from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.filters import SymbolStatus
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import not_blocked
+from tradebotd.venues.binance.calls import Call
 from tradebotd.venues.binance.spot import trades
 
 MANY = [symbol(f"S{number}", f"S{number}USDT", f"S{number}") for number in range(300)]
@@ -27,6 +28,24 @@ async def test_instruments_of_many_symbols_are_one_question() -> None:
         assert told["OLD/USDT"].status is SymbolStatus.DELISTED
         assert told[BTC.symbol].status is SymbolStatus.TRADING
         assert spot.requests("/api/v3/exchangeInfo") <= 3
+
+
+async def test_a_symbol_that_is_gone_is_found_without_a_question_for_all_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """S11: all of them are tens of megabytes; the half that has it is asked for by halves."""
+    there = [BTC, symbol("ETH/USDT", "ETHUSDT", "ETH"), symbol("BNB/USDT", "BNBUSDT", "BNB")]
+    gone = symbol("OLD/USDT", "OLDUSDT", "OLD")
+
+    async def asked_for_all(call: Call) -> None:
+        raise AssertionError(f"{call.path} without a symbol")
+
+    async with scene(symbols=[*there, gone]) as spot:
+        monkeypatch.setattr(spot.parts.market_data, "_ask", asked_for_all)
+        told = await spot.venue.instruments([*there, gone])
+        assert all(told[each.symbol].status is SymbolStatus.TRADING for each in there)
+        assert told[gone.symbol].status is SymbolStatus.DELISTED
+        assert spot.requests("/api/v3/exchangeInfo") == 5
 
 
 async def test_commissions_of_many_symbols_come_in_portions_and_starve_nobody() -> None:

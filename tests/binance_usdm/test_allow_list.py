@@ -16,7 +16,7 @@ NEEDED = {
     *("GET /fapi/v1/time", "GET /fapi/v1/exchangeInfo", "GET /fapi/v2/ticker/price"),
     *("GET /fapi/v1/ticker/bookTicker", "GET /fapi/v1/premiumIndex", "GET /fapi/v3/account"),
     *("GET /fapi/v3/positionRisk", "GET /fapi/v1/accountConfig", "GET /fapi/v1/commissionRate"),
-    "GET /fapi/v1/feeBurn",
+    *("GET /fapi/v1/feeBurn", "GET /fapi/v1/leverageBracket"),
     *("POST /fapi/v1/leverage", "POST /fapi/v1/marginType", "POST /fapi/v1/positionSide/dual"),
     *("POST /fapi/v1/order", "GET /fapi/v1/order", "DELETE /fapi/v1/order"),
     *("POST /fapi/v1/algoOrder", "GET /fapi/v1/algoOrder", "DELETE /fapi/v1/algoOrder"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import binance
+from tests.fakes import alpaca, binance
 from tests.fakes.market_data import MINUTE, START, market_symbol, standing_clock
 from tests.fakes.twelvedata import staged
 from tests.recorded import recorded_csv
@@ -51,6 +51,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Made]:
 
 ASKED: dict[str, MarketName | None] = {
     "twelvedata": None,
+    "alpaca": None,
     "binance spot": "spot",
     "binance usdm": "usdm",
 }
@@ -72,6 +73,10 @@ async def any_feed(ready: AnyMade | str) -> AsyncIterator[AnyMade]:
         return
     clock = standing_clock(START)
     market = ASKED[ready]
+    if ready == "alpaca":
+        async with alpaca.staged(clock, names=(SYMBOL.symbol,), since=START) as shares:
+            yield shares.feed(NAME), clock
+        return
     if market is None:
         async with staged(clock, instruments=[THERE]) as stage:
             yield stage.feed(NAME), clock

@@ -82,8 +82,8 @@ class Peer:
         size = b"Content-Length: %d\r\n" % len(body)
         await self.say(b"HTTP/1.1 " + status.encode() + b"\r\n" + heads + size + b"\r\n" + body)
 
-    async def switch(self) -> None:
-        """Take the handshake of a WebSocket."""
+    async def switch(self, at_once: bytes = b"") -> None:
+        """Take the handshake of a WebSocket, and say *at_once* in one breath with the answer."""
         key = next(
             line.split(b":", 1)[1].strip()
             for line in (await self.request()).split(b"\r\n")
@@ -92,7 +92,7 @@ class Peer:
         accept = base64.b64encode(hashlib.sha1(key + GUID).digest())  # noqa: S324 - RFC 6455
         await self.say(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + at_once
         )
 
     async def reset(self) -> None:

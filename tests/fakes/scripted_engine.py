@@ -440,7 +440,7 @@ class ScriptedBooks:
         self, client_order_id: ClientOrderId, status: OrderStatus = OrderStatus.CANCELED
     ) -> OrderReport:
         del self.resting[client_order_id]
-        report = replace(self.orders[client_order_id], status=status)
+        report = replace(self.orders[client_order_id], status=status, at=self.clock.now())
         self.orders[client_order_id] = report
         return report
 

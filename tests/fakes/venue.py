@@ -121,6 +121,7 @@ class ScriptedVenue(PromisingBooks):
     session: VenueClock = field(default_factory=lambda: VenueClock(time=host_now()))
     buying_power: dict[str, Decimal] = field(default_factory=dict)
     hedge_mode: bool = False
+    wrong_modes: tuple[str, ...] = ()
     away: VenueUnavailableError | None = None
     promises_wait: bool = False
     fills_asked: list[set[str] | None] = field(default_factory=list)
@@ -419,6 +420,7 @@ class ScriptedVenue(PromisingBooks):
             buying_power=dict(self.buying_power),
             margin_used=self._margins() if self.keeps_margins else {},
             hedge_mode=self.hedge_mode,
+            wrong_modes=self.wrong_modes,
         )
         if self.before_account_answers is not None:
             await self.before_account_answers()

@@ -15,7 +15,7 @@ from tradebotd.domain.errors import OrderDeniedError, OutcomeUnknownError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.filters import LotSize, PercentPrice, SymbolStatus
 from tradebotd.domain.ids import BotName, ClientOrderId
-from tradebotd.domain.instrument import PositionType
+from tradebotd.domain.instrument import NotionalCap, PositionType
 from tradebotd.domain.order import OrderRequest
 from tradebotd.domain.order_type import OrderType, TimeInForce
 from tradebotd.domain.side import PositionSide, Side
@@ -27,6 +27,8 @@ D = Decimal
 LIMIT_10 = EntryRule(kind=EntryKind.LIMIT, offset=D("0.1"))
 LIMIT = EntryRule(kind=EntryKind.LIMIT, offset=D("0.01"))
 BAND = PercentPrice(buy_below=D("0.95"), buy_above=D(5), sell_below=D("0.2"), sell_above=D(5))
+CAPS = (NotionalCap(leverage=5, notional=D(99)), NotionalCap(leverage=2, notional=D(1000)))
+FUTURES: dict[str, Any] = {"position_type": PositionType.FUTURES}
 MARKET_ONLY = frozenset({OrderType.MARKET})
 
 
@@ -49,6 +51,8 @@ DENIED: list[tuple[dict[str, Any], dict[str, Any], DenialRule]] = [
     ({"market_lot": LotSize(maximum=D("0.5"))}, {}, DenialRule.ABOVE_FILTERS),
     ({"market_lot": LotSize(minimum=D(2))}, {"entry": LIMIT}, DenialRule.BELOW_FILTERS),
     ({"max_notional": D(99)}, {}, DenialRule.ABOVE_FILTERS),
+    ({"notional_caps": CAPS}, {**FUTURES, "leverage": 5}, DenialRule.LEVERAGE_BRACKET),
+    ({"max_leverage": 4}, {**FUTURES, "leverage": 5}, DenialRule.MAX_LEVERAGE),
 ]
 
 

@@ -67,6 +67,7 @@ async def test_a_tick_that_comes_late_is_not_acted_on(database: Database) -> Non
     """M3.10: it is said; the next one counts."""
     harness = await open_harness(database, spec(exits=STOP))
     await harness.enter()
+    harness.clock.advance(FRESH + 2 * MINUTE)
     late = Tick(harness.clock.now() - FRESH - MINUTE, SYMBOL, Decimal(90))
     with capture_logs() as said:
         acting = harness.protection.on_tick(late)

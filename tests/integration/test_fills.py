@@ -179,6 +179,8 @@ async def test_a_fill_that_comes_again_with_other_contents_is_an_alarm(
 
     assert await harness.position() == before
     assert await harness.open_alerts() == ["fill_differs"]
+    (told,) = await harness.rows("SELECT message FROM alerts")
+    assert told["message"].startswith("it came again, and price 100 became 101: buy 1 BTCUSDT at")
 
 
 async def test_a_late_fill_of_a_final_order_is_applied(harness: TradingHarness) -> None:

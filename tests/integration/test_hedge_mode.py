@@ -63,3 +63,40 @@ async def test_exits_go_on(database: Database) -> None:
     await harness.stream("89")
 
     assert (await harness.position())["close_reason"] == "stop_loss"
+
+
+# Other modes
+
+
+MODE = "the account is in multi-assets mode"
+
+
+async def test_no_entry_is_made_while_a_mode_is_wrong(database: Database) -> None:
+    """M4.6: switched on by hand after the start; seen with the next account that is told."""
+    harness = await open_harness(database, spec(**FUTURES))
+    await harness.reconciler.run()
+    harness.venue.wrong_modes = (MODE,)
+
+    with pytest.raises(EntryPostponedError, match="multi-assets"):
+        await harness.enter()
+
+    assert await harness.orders() == []
+    await harness.reconciler.run()
+    assert await harness.open_alerts() == ["account_mode"]
+    harness.venue.wrong_modes = ()
+    await harness.reconciler.run()
+    assert await harness.open_alerts() == []
+    assert harness.gate.closed_because(SCRIPTED) is None
+
+
+async def test_holdings_are_compared_and_exits_go_on_in_a_wrong_mode(database: Database) -> None:
+    """M4.7, M5.4: what is held is what the venue says."""
+    harness = await open_harness(database, spec(**FUTURES))
+    await harness.enter()
+    harness.venue.wrong_modes = (MODE,)
+    result = await harness.reconciler.run()
+    assert SCRIPTED not in result.uncompared
+
+    await harness.stream("89")
+
+    assert (await harness.position())["close_reason"] == "stop_loss"

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import anyio
 import pytest
+import structlog
 
 from tests.fakes.instruments import alert, changes, telling, told
 from tests.fakes.trading import SYMBOL, TradingHarness, market_symbol, open_harness
@@ -115,6 +116,24 @@ async def test_the_first_version_says_what_the_file_does_not(database: Database)
     assert said["severity"] == "info"
     assert "instead of what the file says: lot_size 0.001 became 0.01" in said["message"]
     assert (await told(harness)).changed == {}
+
+
+async def test_the_first_reading_is_one_line_where_the_file_says_nothing(
+    database: Database,
+) -> None:
+    """M4.6: defaults are contradicted by nobody; what changes later is told filter by filter."""
+    harness = telling(await open_harness(database))
+    known = harness.symbols[SYMBOL]
+    harness.symbols[SYMBOL] = replace(known, stated=frozenset({"tick_size"}))
+    with structlog.testing.capture_logs() as logs:
+        assert (await told(harness, lot_size=D("0.01"))).changed == {}
+    assert [each["event"] for each in logs if "instrument" in each["event"]] == ["instruments read"]
+    assert harness.symbols[SYMBOL].instrument.lot_size == D("0.01")
+    assert await harness.rows("SELECT 1 FROM alerts WHERE code = 'instrument_changed'") == []
+    with structlog.testing.capture_logs() as logs:
+        assert list((await told(harness, lot_size=D("0.1"))).changed) == [SYMBOL]
+    assert "instrument put in force" in [each["event"] for each in logs]
+    assert "lot_size 0.01 became 0.1" in (await alert(harness, "instrument_changed"))["message"]
 
 
 async def test_what_is_told_is_in_force_while_the_database_is_away(database: Database) -> None:

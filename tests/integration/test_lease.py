@@ -14,7 +14,7 @@ from tradebotd.daemon.leader_election import LeadershipCandidate, beat_once
 from tradebotd.domain.errors import AccountTakenError, VenueUnavailableError
 from tradebotd.storage import leadership, process_identity
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.execution.lease import FENCE_MARGIN, LEASE_SECONDS, Lease
+from tradebotd.trading.execution.lease import LEASE_SECONDS, Lease
 
 ELSEWHERE = replace(HOLDER, machine_id="there", boot_id="there", host="there")
 
@@ -62,7 +62,8 @@ async def test_a_silent_holder_elsewhere_is_taken_over_after_its_lease_behind_a_
     assert lease.token == token + 1
     assert not lease.may_send(), "the fence is not known yet"
     lease.start_fence(5.0)
-    host.shift += timedelta(seconds=5 + FENCE_MARGIN - 1)
+    call = 10  # seconds that one of theirs may still be on its way, and one more
+    host.shift += timedelta(seconds=5 + call)
     lease.renewed(host.monotonic())  # it is ours: nothing but the fence holds it back
     assert not lease.may_send()
     host.shift += timedelta(seconds=1.5)

@@ -31,8 +31,9 @@ from tradebotd.jobs.retention import Retention
 from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.market.calendars import AlwaysOpen, Calendar, ExchangeCalendar, Session
 from tradebotd.market.candles import CandleReader
-from tradebotd.market.ingest import Ingest, PullResult
+from tradebotd.market.ingest import Ingest
 from tradebotd.market.levels import DailyLevels
+from tradebotd.market.pull_result import PullResult
 from tradebotd.market.writer import CandleWriter
 from tradebotd.scheduling.job import Job, RunContext
 from tradebotd.storage.postgres.database import Database

@@ -47,6 +47,41 @@ async def test_messages_come_in_order_text_and_binary_whole_or_in_parts() -> Non
     assert b"permessage-deflate" not in seen.requests[0]
 
 
+async def test_what_comes_together_with_the_handshake_is_told_at_once() -> None:
+    """M3.10: a server that speaks first, and then waits for us, would be mute for ever."""
+
+    async def greets(peer: Peer) -> None:
+        await peer.switch(frame(b"welcome"))
+        assert await peer.frame() == (1, b"thanks")
+        await peer.say(frame(b"more"))
+        await peer.until_closed()
+
+    async with raw_server(greets) as seen, connect("alpaca", url(seen.port)) as stream:
+        assert await stream.receive() == b"welcome"
+        await stream.send("thanks")
+        assert await stream.receive() == b"more"
+
+
+async def _say_for_ever(stream: Connection) -> None:
+    while True:
+        await stream.send("please")
+
+
+async def test_words_for_a_stream_that_is_closing_are_lost_with_it() -> None:
+    """M3.10: its close frame has come, and nobody has read why; what it said before is told."""
+
+    async def dismisses(peer: Peer) -> None:
+        await peer.switch(frame(b"no") + frame(b"\x03\xe8enough", CLOSE))
+        await peer.until_closed()
+
+    async with raw_server(dismisses) as seen, connect("alpaca", url(seen.port)) as stream:
+        with pytest.raises(StreamLostError):
+            await _say_for_ever(stream)
+        assert await stream.receive() == b"no"
+        with pytest.raises(StreamLostError, match="enough"):
+            await stream.receive()
+
+
 async def test_what_is_sent_arrives_masked_and_in_order() -> None:
     heard: list[tuple[int, bytes]] = []
 

@@ -14,9 +14,10 @@ from structlog.testing import capture_logs
 from tests.fakes.clock import FakeClock
 from tests.fakes.jobs import ScriptedJob
 from tests.fakes.trading import market_symbol, spec
+from tests.fakes.venue import SCRIPTED
 from tradebotd.control.messages.jobs import Switched
 from tradebotd.control.messages.positions import AdoptWish, ExitWish, ProtectedBy
-from tradebotd.control.messages.status import Halt, Status
+from tradebotd.control.messages.status import Halt, Status, VenueState
 from tradebotd.daemon.operator import status_view
 from tradebotd.daemon.operator.bot_view import BotView
 from tradebotd.daemon.operator.job_commands import JobCommands
@@ -213,6 +214,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             gate=gate,
             lease=Lease(account="default", token=3),
             today=today,
+            venues=[VenueState(name=SCRIPTED, kind="paper", place="paper")],
             source="replay",
             waits_for=lambda: None,
             state=lambda: "running",
@@ -229,6 +231,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             protected_by=lambda position_id: protected.get(position_id, "daemon"),
             resting_kind=lambda _: None,
             resting_quantity=lambda _: None,
+            unprotected_seconds=lambda _: None,
         )
         commands = FakeCommands(database)
         operator = Operator(
@@ -277,6 +280,9 @@ async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
         ("btc-ema", Decimal(5), Decimal("12.50")),
         ("new", Decimal(0), Decimal(0)),
     ]
+    assert [(each.name, each.place) for each in status.venues] == [(SCRIPTED, "paper")]
+    assert {(each.venue, each.place) for each in status.bots} == {(SCRIPTED, "paper")}
+    assert {each.venue for each in await bench.operator.bots()} == {SCRIPTED}
     assert status.leader is not None
     assert status.leader.token == 3
     assert (status.health, status.pnl_verified) == ("critical", False)
@@ -634,9 +640,7 @@ async def test_positions_carry_their_exits(bench: Bench) -> None:
             "UPDATE positions SET exits = exits || '{\"max_holding\": 7200}' WHERE closed_at IS NULL"
         )
     (position,) = await bench.operator.positions()
-    shown = (await bench.operator.bot("btc-ema")).position
-
-    assert shown == position
+    assert (await bench.operator.bot("btc-ema")).position == position
     assert (position.stop_kind, position.stop_distance_percent) == ("stop_loss", Decimal("0.50"))
     assert position.at_risk == Decimal("21.5")
     assert [(each.kind, each.left_s) for each in position.exits] == [

@@ -24,6 +24,7 @@ from tests.fakes.resting import (
 from tests.fakes.trading import NOON, SYMBOL, spec
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.bot import EntryKind, EntryRule
+from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import OrderRejectedError, VenueUnavailableError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, PositionId
@@ -31,6 +32,7 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderReport, OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.domain.quote import Quote
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage import open_positions
 from tradebotd.storage.postgres.database import Database
@@ -474,3 +476,26 @@ async def test_the_alert_of_a_lost_stop_ends_when_one_rests_again(database: Data
     assert stops(harness) == [(Decimal("95.00"), Decimal(1))]
     assert await harness.rows("SELECT 1 FROM exit_groups WHERE role = 'retiring'") != []
     assert "resting_stop_lost" not in await harness.open_alerts()
+
+
+async def test_a_price_of_before_the_fill_ends_nothing_where_a_stop_is_refused(
+    database: Database,
+) -> None:
+    """M4.7, M5.7: 94 was before the entry filled at 100; the venue has no reason to be refusing."""
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST)
+    harness.tick("94")
+    harness.venue.prices = PriceCache(Decimal(100))
+    harness.venue.prices.record(Tick(harness.clock.now(), SYMBOL, Decimal(100)))
+    harness.clock.advance(timedelta(seconds=1))
+    await harness.enter()
+    refusals = []
+
+    async def refuse(_: ClientOrderId) -> None:
+        harness.venue.before_submit = None
+        refusals.append("once")
+        raise OrderRejectedError("in no mood")
+
+    harness.venue.before_submit = refuse
+    await harness.protection.run_once()
+    assert refusals
+    assert (await harness.position())["closed_at"] is None

@@ -184,3 +184,14 @@ async def test_an_exit_that_is_denied_is_decided_all_the_same(
     assert await shape(harness) == []
     assert len(await harness.orders()) == 2
     assert (await harness.state(BOT))["last_error_message"] is None
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+async def test_a_bot_that_says_nothing_keeps_what_it_holds(
+    database: Database, side: SignalKind
+) -> None:
+    """M4.1: no signal is none to sell."""
+    harness = await held(database, side)
+    harness.says(SignalKind.NONE)
+    assert not (await harness.run()).acted
+    assert (await harness.position())["closed_at"] is None

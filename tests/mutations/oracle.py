@@ -28,7 +28,8 @@ ORACLE: Final = (
                 "        except (OutcomeUnknownError, TimeoutError) as error:\n",
                 "        except (OutcomeUnknownError, TimeoutError) as error:\n"
                 "            try:\n"
-                "                await self._venues[request.venue].submit(client_order_id, request)\n"
+                "                await self._venues[request.venue].submit(\n"
+                "                    client_order_id, request, send_blocked_by=send_blocked_by)\n"
                 "            except Exception:\n"
                 "                log.info('sent again')\n",
             ),
@@ -199,8 +200,12 @@ ORACLE: Final = (
                 "    if wanted is None and held is None:\n        return Decision(\n",
             ),
         ),
-        seeds=SEEDS,
-        says="exits of",
+        tests=(
+            (
+                "tests/integration/test_signal_exits.py::"
+                "test_a_bot_that_says_nothing_keeps_what_it_holds"
+            ),
+        ),
     ),
     Mutation(
         name="every position was closed by somebody else",
@@ -234,8 +239,12 @@ ORACLE: Final = (
                 "tradebotd/trading/execution/lease.py", "FENCE_MARGIN = 11.0", "FENCE_MARGIN = 26.0"
             ),
         ),
-        seeds=(1063,),
-        says="I4 position",
+        tests=(
+            (
+                "tests/integration/test_lease.py::"
+                "test_a_silent_holder_elsewhere_is_taken_over_after_its_lease_behind_a_fence"
+            ),
+        ),
     ),
     Mutation(
         name="dust is closed for what has met the rest",
@@ -246,8 +255,12 @@ ORACLE: Final = (
                 "        reason = CloseReason.TRAILING_STOP\n",
             ),
         ),
-        seeds=(1014,),
-        says="exits of",
+        tests=(
+            (
+                "tests/integration/test_sold_again.py::"
+                "test_dust_bears_the_reason_for_which_the_last_of_it_was_sold"
+            ),
+        ),
     ),
     Mutation(
         name="a sweep looks at nothing that is short",

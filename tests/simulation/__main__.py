@@ -22,6 +22,7 @@ from tests.simulation.plan import Plan, draw
 from tests.simulation.rehearsed import ON, rehearse
 from tests.simulation.reset import Reset
 from tests.simulation.switches import Draw, parse
+from tests.simulation.vendors.kinds import VENDORS, at_vendor
 from tradebotd.domain.decimals import forbid_floats
 from tradebotd.storage.postgres.database import SERVER_SETTINGS, _prepare_connection
 
@@ -65,9 +66,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=int, metavar="SEED", help="this one alone, once more")
     parser.add_argument(
         "--venue",
-        choices=["simulated", "rehearsal"],
+        choices=["simulated", "rehearsal", *VENDORS],
         default="simulated",
-        help="rehearsal: through the adapter of tests/rehearsal, with what that venue can and cannot",
+        help="rehearsal: through the adapter of tests/rehearsal, with what that venue can and cannot;"
+        " a vendor: the real adapter at its simulator, over sockets of the loopback",
     )
     parser.add_argument("--trace", action="store_true", help="write what happened to stderr")
     parser.add_argument(
@@ -113,6 +115,8 @@ def run(dsn: str, seeds: list[int], options: argparse.Namespace) -> None:
         loop.asked_outside += 1
         connections = [await _connect(dsn) for _ in range(2)]
         loop.asked_outside -= 1
+        if options.venue in VENDORS:
+            loop.watch_loopback()
         server = Server(loop, connections[0])
         reset = Reset(loop, connections[0])
         for seed in seeds:
@@ -127,6 +131,8 @@ def run(dsn: str, seeds: list[int], options: argparse.Namespace) -> None:
 
 
 def _plan(seed: int, on: frozenset[Draw], venue: str) -> Plan:
+    if venue in VENDORS:
+        return at_vendor(venue, seed, on)
     return rehearse(draw(seed, on, ON)) if venue == "rehearsal" else draw(seed, on)
 
 

@@ -5,7 +5,7 @@ import random
 import time as real_time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -30,6 +30,8 @@ from tests.simulation.settings import Settings
 from tests.simulation.street import Street
 from tests.simulation.switches import Draw
 from tests.simulation.tape import CANDLE_SECONDS, Tape
+from tests.simulation.vendors.kinds import opened_at
+from tests.simulation.vendors.line import VendorLine
 from tests.simulation.venue import SimulatedVenue
 from tests.simulation.world import World, open_world, virtual_host
 from tradebotd.domain.errors import AccountTakenError, TradebotError
@@ -121,8 +123,15 @@ class Driver:
         self._spoken: set[asyncio.Future[None]] = set()
         self.violations: list[str] = []
 
+    def _line(self, venue: SimulatedVenue, life: Life) -> Line:
+        if self.plan.vendor is not None:
+            return VendorLine(venue, life)
+        return RehearsedLine(venue, life) if self.plan.rehearsed else Line(venue, life)
+
     def _open(self, venue: VenuePlan) -> SimulatedVenue:
         plan = self.plan
+        if plan.vendor is not None:
+            return opened_at(plan.vendor, venue, self._street, self._look_at_token)
         ledger = Ledger(
             venue=venue.name,
             instruments={
@@ -149,6 +158,12 @@ class Driver:
             self.violations.append(problem)
 
     async def run(self) -> None:
+        async with AsyncExitStack() as stack:
+            for venue in self.venues.values():
+                await venue.serve(stack)
+            await self._run()
+
+    async def _run(self) -> None:
         market = asyncio.ensure_future(self._guard(Life(), self._pulse.move_market()))
         try:
             while self._loop.time() < self.plan.seconds:
@@ -216,8 +231,7 @@ class Driver:
             life.last_step = self._chance.randint(1, LIFE_STEPS)
         if mortal:
             self._pulse.settings.restart(self._loop.time())
-        line = RehearsedLine if self.plan.rehearsed else Line
-        lines = {name: line(venue, life) for name, venue in self.venues.items()}
+        lines = {name: self._line(venue, life) for name, venue in self.venues.items()}
         for name, venue in self.venues.items():
             venue.line = lines[name]
         tasks = [
@@ -319,7 +333,7 @@ class Driver:
             jobs.append((SNAPSHOT_SECONDS, world.snapshot))
         if on & {Draw.ZONES, Draw.BOT_LIMITS}:
             jobs.append((RESET_SECONDS, world.reset_days))
-        if self.plan.rehearsed:
+        if self.plan.tells_instruments:
             jobs.append((INSTRUMENTS_SECONDS, world.ask_instruments))
         if Draw.RELOAD in on:
             work.append((1.0, lambda: pulse.reload(world)))
@@ -338,9 +352,13 @@ class Driver:
             self._repeat(life, BEAT_SECONDS, world.beat, most=2.0),
         )
         tasks += [asyncio.ensure_future(self._guard(life, each)) for each in always]
-        if self.plan.rehearsed:
+        if self.plan.tells_instruments:
             attends = self._guard(life, world.trading.instruments.attend())
             tasks.append(asyncio.ensure_future(attends))
+        if self.plan.vendor is not None:
+            tasks += [
+                asyncio.ensure_future(self._guard(life, each)) for each in world.between_calls()
+            ]
         try:
             await life.ended.wait()
         finally:

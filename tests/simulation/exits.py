@@ -104,7 +104,7 @@ class Case:
                 - (Fraction(each.fee) if spot and each.fee_asset == base else 0),
                 Fraction(each.price),
             )
-            for each in sorted(fills, key=lambda each: int(each.trade_id))
+            for each in sorted(fills, key=lambda each: each.executed_at)
         ]
 
     @cached_property
@@ -274,11 +274,10 @@ class Case:
                 return None
 
     def _by_price(self, order: VenueOrder, row: Any, said: str, at: float) -> str | None:
-        level = (
-            row["trigger_price"]
-            if order.request.type is OrderType.MARKET
-            else order.request.stop_price
-        )
+        asked = order.request
+        level = row["trigger_price"] if asked.type is OrderType.MARKET else asked.stop_price
+        if level is None and asked.type is OrderType.LIMIT:
+            level = asked.limit_price  # a target, where there are none but limit orders
         if level is None:
             return None if self._was_refused_for(said, at) else "it names no level"
         level = Fraction(level)

@@ -12,6 +12,7 @@ from tests.simulation.ledger import LIVE, Ledger
 from tests.simulation.markets import CURRENCY
 from tests.simulation.switches import Draw
 from tests.simulation.venue import STOPS
+from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.side import PositionSide
@@ -62,7 +63,10 @@ class Reasons:
     def is_unknown(self, subject: str) -> bool:
         """It never came to the venue, and one that could rest there is sought for an hour."""
         row = self._orders.get(subject)
-        arrived = any(subject in venue.ledger.orders for venue in self._facts.venues.values())
+        known = [
+            venue.ledger.orders.get(ClientOrderId(subject)) for venue in self._facts.venues.values()
+        ]
+        arrived = any(order is not None and not order.forgotten for order in known)
         return row is not None and not row["settled"] and not arrived and not self._patient
 
     def is_refused(self, subject: str) -> bool:
@@ -90,10 +94,12 @@ class Reasons:
         return not rests and (refused or sought)
 
     def was_run_through(self, subject: str) -> bool:
-        """The price went beyond the limit of a stop of its, which rested on."""
+        """The price went beyond the limit of a stop of its, which rested on; or it rested on with
+        what was left, since too little was there at its limit.
+        """
         number = subject.removeprefix(POSITION)
         return any(
-            order.run_through
+            (order.run_through or (order.triggered and order.fills and order.left))
             for venue in self._facts.venues.values()
             for name, order in venue.ledger.orders.items()
             if name in self._orders and str(self._orders[name]["position_id"]) == number
@@ -153,7 +159,9 @@ class Reasons:
         return exceeded(subject, self._orders, self._facts)
 
     def has_changed(self, subject: str) -> bool:
-        """Its step of quantities is another one since noon."""
+        """Its step of quantities is another one since noon; or a vendor tells more than the file has."""
+        if self._facts.plan.vendor is not None:
+            return True
         ledger, symbol = self._place(subject)
         former = self._facts.plan.market(symbol).instrument.lot_size
         return ledger is not None and ledger.instruments[symbol].lot_size != former

@@ -9,7 +9,6 @@ from tests.simulation.ledger import LIVE, FuturesPosition
 from tests.simulation.street import Street
 from tests.simulation.switches import Draw
 from tests.simulation.venue import SimulatedVenue
-from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.order import OrderRequest, OrderType, TimeInForce
 from tradebotd.domain.side import Side
@@ -62,12 +61,18 @@ class Forces:
         if not self._mine:
             return  # nothing is traded at this venue
         symbol = self.chance.choice(self._mine)
+        if not self.venue.has_coins:
+            self._cancel()
+            return
         if Draw.HANDS not in self.street.plan.on or self.chance.random() < 0.4:
             self._trade(symbol, Side.BUY, "hand")
             return
         if self.chance.random() < 0.5:
             self._trade(symbol, Side.SELL, "hand sells")
             return
+        self._cancel()
+
+    def _cancel(self) -> None:
         ours = [
             order
             for order in self.venue.ledger.orders.values()
@@ -105,9 +110,7 @@ class Forces:
         amount = max(amount, -ledger.free(asset).quantize(CENT, ROUND_DOWN))
         if amount:
             self._numbers += 1
-            ledger.pay(
-                self.street.time.now(), asset, amount, "transfer", f"transfer {self._numbers}"
-            )
+            self.venue.transfer(asset, amount, f"transfer {self._numbers}")
             self.street.record.say("transfer", f"{amount} {asset}")
 
     # The venue
@@ -121,15 +124,13 @@ class Forces:
             if position.quantity:
                 self._numbers += 1
                 rate = FUNDING_RATE * self.chance.choice([1, 1, -1])
-                amount = -(position.quantity * self.street.prices[symbol] * rate)
-                asset = self.street.market(symbol).instrument.quote_asset
                 ref = f"{symbol} {self._numbers}"
-                self.venue.ledger.pay(self.street.time.now(), asset, amount, "funding", ref)
+                self.venue.fund(symbol, rate, ref)
                 self.street.record.say("funding", ref)
 
     def _liquidate(self) -> None:
         """Isolated margin: at what the margin less the maintenance has lost."""
-        if Draw.FORCED not in self.street.plan.on:
+        if Draw.FORCED not in self.street.plan.on or self.venue.liquidates_itself:
             return
         for symbol, position in sorted(self.venue.ledger.positions.items()):
             price = self.street.prices[symbol]
@@ -156,15 +157,13 @@ class Forces:
         held = self.venue.ledger.held_futures(symbol)
         side = Side.SELL if held > 0 else Side.BUY
         request = self._request(symbol, side, quantity, PositionType.FUTURES)
-        self._execute(kind, request, self.street.prices[symbol])
+        self._numbers += 1
+        self.venue.force(f"{kind}{self.venue.name}{self._numbers}", request)
         self.street.record.say("forced", f"{kind} {symbol}")
 
     def _execute(self, prefix: str, request: OrderRequest, price: Decimal) -> None:
         self._numbers += 1
-        name = ClientOrderId(f"{prefix}{self.venue.name}{self._numbers}")
-        order = self.venue.enroll(name, request)
-        self.venue.ledger.orders[name] = order
-        self.venue.ledger.execute(order, request.quantity, price, self.street.time.now())
+        self.venue.by_hand(f"{prefix}{self.venue.name}{self._numbers}", request, price)
 
     def _request(
         self, symbol: str, side: Side, quantity: Decimal, kind: PositionType

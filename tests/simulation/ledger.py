@@ -47,6 +47,7 @@ class VenueOrder:
     rested: bool = False
     hidden_until: float = 0.0  # virtual seconds: "never seen" before
     by_hand: bool = False  # cancelled by somebody else
+    forgotten: bool = False  # refused, and the venue keeps nothing of it: nobody can ask for it
     replaced_by: ClientOrderId | None = None
 
     @property

@@ -69,6 +69,10 @@ class Line(Untold):
     def traits(self) -> VenueTraits:
         return self.venue.plan.traits
 
+    def taken(self, token: int) -> None:
+        """The account has been taken under *token*."""
+        self.token = token
+
     def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:  # noqa: ARG002
         self.listener = listener
 

@@ -105,7 +105,13 @@ class Plan:
     funding_every: float | None  # seconds
     worth: dict[str, Decimal] = field(default_factory=dict)
     rehearsed: bool = False  # spoken to by the rehearsal venue's adapter
+    vendor: str | None = None  # spoken to by the real adapter of that kind, at its simulator
     noon: tuple[float, dict[str, Decimal]] = (0.0, {})  # when lots change, and to what
+
+    @property
+    def tells_instruments(self) -> bool:
+        """Whether the daemon asks for what symbols are like."""
+        return self.rehearsed or self.vendor is not None
 
     def market(self, symbol: str) -> Market:
         return next(each for each in self.markets if each.name == symbol)

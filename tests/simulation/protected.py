@@ -13,6 +13,8 @@ from typing import Any, Final
 from tests.simulation import levels
 from tests.simulation.exits import Case
 from tests.simulation.facts import Facts, Span
+from tests.simulation.ledger import VenueOrder
+from tradebotd.domain.ids import ClientOrderId
 
 AFTER_FILL, AFTER_START = 5.0, 30.0
 EFFECT: Final = 15.0  # what a fault has delayed may need so long still
@@ -33,6 +35,10 @@ def unprotected(positions: list[Any], orders: Mapping[str, Any], facts: Facts) -
         found += list(each.naked())[:FEW]
         found += list(each.missed())[:FEW]
     return found
+
+
+def _is_unseen(order: VenueOrder | None) -> bool:
+    return order is None or order.forgotten
 
 
 @dataclass
@@ -121,7 +127,7 @@ class Watch:
             row
             for name, row in self.case.orders.items()
             if row["venue"] == self.case.row["venue"]
-            and name not in theirs
+            and _is_unseen(theirs.get(ClientOrderId(name)))
             and self.facts.seconds(row["created_at"]) <= at
         ]
 

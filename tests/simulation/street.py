@@ -50,6 +50,11 @@ class Street:
         self.tape.show(symbol, shown)
         return price
 
+    def told(self, symbol: str, life: int, price: Decimal) -> None:
+        """A venue has told the daemon *price*, as it was a moment ago."""
+        shown = Shown(at=self.time.monotonic(), price=price, how="quote", life=life)
+        self.tape.show(symbol, shown)
+
     def is_open(self, symbol: str) -> bool:
         hours, market = self.plan.hours, self.market(symbol)
         if hours is None or market.symbol.calendar != hours.code:

@@ -4,9 +4,10 @@ import asyncio
 import random
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from tests.simulation.host import KilledError
 from tests.simulation.ledger import LIVE, Ledger, VenueOrder
@@ -54,9 +55,15 @@ class SimulatedVenue:
     resting: list[tuple[float, dict[ClientOrderId, Decimal]]] = field(default_factory=list)
     hands_when_told: list[dict[str, Decimal]] = field(default_factory=list)  # with each account
 
+    has_coins: ClassVar[bool] = True  # that a hand may trade
+    liquidates_itself: ClassVar[bool] = False
+
     @property
     def name(self) -> VenueName:
         return self.plan.name
+
+    async def serve(self, stack: AsyncExitStack) -> None:
+        """Nothing: it is asked directly."""
 
     # What really happens
 
@@ -237,6 +244,25 @@ class SimulatedVenue:
         if reason is None and _met(order.request, price):
             reason = "would trigger immediately"
         return reason
+
+    def by_hand(self, name: str, request: OrderRequest, price: Decimal) -> None:
+        """An order that is none of ours: somebody else's, or the venue's own."""
+        order = self.enroll(ClientOrderId(name), request)
+        self.ledger.orders[order.client_order_id] = order
+        self.ledger.execute(order, request.quantity, price, self.street.time.now())
+
+    def force(self, name: str, request: OrderRequest) -> None:
+        """The venue closes a position, or a part of it."""
+        self.by_hand(name, request, self.street.prices[request.symbol])
+
+    def fund(self, symbol: str, rate: Decimal, ref: str) -> None:
+        position = self.ledger.positions[symbol]
+        amount = -(position.quantity * self.street.prices[symbol] * rate)
+        asset = self.street.market(symbol).instrument.quote_asset
+        self.ledger.pay(self.street.time.now(), asset, amount, "funding", ref)
+
+    def transfer(self, asset: str, amount: Decimal, ref: str) -> None:
+        self.ledger.pay(self.street.time.now(), asset, amount, "transfer", ref)
 
     def hide(self, order: VenueOrder, seconds: float) -> None:
         order.hidden_until = self.street.time.monotonic() + seconds

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,7 +23,7 @@ from tradebotd.daemon.wiring.market import Market
 from tradebotd.daemon.wiring.outside import Outside
 from tradebotd.daemon.wiring.trading import Trading, wire_trading
 from tradebotd.domain.bot import AccountLimits, BotSpec
-from tradebotd.domain.errors import StorageError
+from tradebotd.domain.errors import StorageError, TradebotError
 from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Summary
@@ -36,7 +36,7 @@ from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.calendars import AlwaysOpen
 from tradebotd.market.price_cache import PriceCache
-from tradebotd.ports.venue import Venue
+from tradebotd.ports.venue import RunsBetweenCalls, Venue
 from tradebotd.risk.resting_types import STOP_LIMIT_OFFSET
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import bots, decisions, leadership
@@ -115,6 +115,7 @@ class World:
     moods: dict[BotName, Moods]
     lease: Lease
     faults: list[str] = field(default_factory=list)  # that a job contained
+    _reconciles: bool = False
 
     async def beat(self) -> None:
         """Raises AccountTakenError."""
@@ -130,7 +131,11 @@ class World:
 
     async def reconcile(self) -> None:
         job = Reconcile(reconciler=self.trading.reconciler, gate=self.trading.gate)
-        self._seen(await job.run(self._context()))
+        self._reconciles = True
+        try:
+            self._seen(await job.run(self._context()))
+        finally:
+            self._reconciles = False
 
     async def run_bots(self) -> None:
         job = RunBots(
@@ -145,6 +150,23 @@ class World:
     async def ask_instruments(self) -> None:
         job = RefreshInstruments(instruments=self.trading.instruments)
         self._seen(await job.run(self._context()))
+
+    def between_calls(self) -> list[Awaitable[None]]:
+        """What adapters do between calls, and what makes up for their streams."""
+        adapters = [
+            each.run()
+            for each in self.trading.venues.values()
+            if isinstance(each, RunsBetweenCalls)
+        ]
+        return [*adapters, self.trading.streams.attend(self._reconcile_now)]
+
+    async def _reconcile_now(self) -> bool:
+        """As the runner of jobs does it: one at a time, and whatever it raises is contained."""
+        if self._reconciles:
+            return False
+        with suppress(TradebotError, TimeoutError):
+            await self.reconcile()
+        return True
 
     async def snapshot(self) -> None:
         job = EquitySnapshot(entries=self.trading.entries, database=self.database, clock=self.time)
@@ -206,7 +228,7 @@ async def open_world(
         await bots.sync_bots(connection, specs, {}, time.now())
         await decisions.ensure_month(connection, time.now())
     for line in lines.values():
-        line.token = token
+        line.taken(token)
     since = time.monotonic()
     lease = Lease(account=ACCOUNT, token=token, host=time, since=since, taken_over=taken_over)
     windows = (venue.traits.receive_window.total_seconds() for venue in plan.venues)
@@ -246,7 +268,7 @@ async def open_world(
         )
     await trading.gate.load()
     world = World(plan, weather.life, time, database, prices, trading, moods, lease)
-    if plan.rehearsed:
+    if plan.tells_instruments:
         with suppress(StorageError, TimeoutError):  # a job that fails keeps nobody from starting
             await world.ask_instruments()
     await trading.protection.load(time.now())

@@ -97,6 +97,34 @@ def test_live_keys_and_paper_addresses_do_not_go_together(
     assert any(each.startswith(f"venues.alpaca.{key}: ") and words in each for each in found), found
 
 
+@pytest.mark.parametrize(
+    ("lines", "key", "words"),
+    [
+        (
+            LIVE.replace("//api.", "//data.", 1),
+            "base_url",
+            "data.alpaca.markets is of prices alone",
+        ),
+        (LIVE.replace("wss://api.", "wss://stream.data."), "ws_url", "is of prices alone"),
+        (LIVE + 'data_url = "https://paper-api.alpaca.markets"', "data_url", "tells no prices"),
+        (
+            'data_url = "https://api.alpaca.markets"',
+            "data_url",
+            "is of trading, and tells no prices",
+        ),
+        ('data_url = "https://data.sandbox.alpaca.markets"', "data_url", "of the Broker API"),
+        ('base_url = "https://broker-api.alpaca.markets"', "base_url", "of the Broker API"),
+    ],
+)
+def test_prices_and_orders_have_hosts_of_their_own(
+    directory: Path, lines: str, key: str, words: str
+) -> None:
+    """M6.1: also of the vendor, live and paper; each is told by name."""
+    (problem,) = problems(directory, FILE.replace(ADDRESSES, lines + "\n"))
+    assert problem.startswith(f"venues.alpaca.{key}: ")
+    assert words in problem
+
+
 def test_updates_of_a_paper_account_are_not_those_of_a_simulator(directory: Path) -> None:
     (problem,) = problems(directory, FILE.replace('ws_url = "ws://127.0.0.1:8000/stream"\n', ""))
     assert problem.startswith("venues.alpaca.ws_url: required beside a base_url")

@@ -58,6 +58,13 @@ def test_the_streams_of_the_vendors_hosts_are_known(tmp_path: Path) -> None:
         (["credits_per_minute = 8"], "feeds.bn.credits_per_minute: prices of Binance need no key"),
         (['price_every = "500ms"'], "feeds.bn.price_every:"),
         (['base_url = "https://proxy.example"'], "feeds.bn.ws_url: required beside a base_url"),
+        (
+            [
+                'base_url = "https://api.binance.com"',
+                'ws_url = "wss://fstream.binance.com"',
+            ],
+            "feeds.bn.ws_url: fstream.binance.com is of USDT-M futures; this feed's market is",
+        ),
         (['ws_url = "wss://proxy.example"'], "feeds.bn.base_url: required beside ws_url"),
         (['base_url = "http://api.binance.com"'], "feeds.bn.base_url: without https"),
         (

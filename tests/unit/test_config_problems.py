@@ -152,11 +152,6 @@ def test_a_mistake_in_a_bot_is_told_with_its_number(
             'kind = "replay"\npath = "none/*.csv"',
             "feeds.history.path: no file matches",
         ),
-        (
-            'kind = "synthetic"',
-            'kind = "alpaca"',
-            "feeds.history.kind: 'alpaca' is not available",
-        ),
         ('symbol = "BTCUSDT"\n', "", "symbols[0].symbol: required, and not there"),
         ('venue = "paper"', 'venue = "paper"\nnames = { x = "y" }', "symbols[0].names.x: there is"),
     ],

@@ -40,8 +40,14 @@ EURO = SMALLEST.replace('"BTCUSDT"', '"BTCEUR"\nquote_asset = "EUR"') + (
     '[[symbols]]\nsymbol = "USDTEUR"\nquote_asset = "EUR"\nfeeds = ["history"]\nvenue = "paper"\n'
     '[[bots]]\nname = "euro"\nsymbol = "BTCEUR"\nstrategy = "ema_rsi"\n'
 )
+SIMULATED_AT = ONE_BOT.replace(
+    'kind = "paper"',
+    'kind = "binance_spot"\nbase_url = "http://127.0.0.1:1"\nws_url = "ws://127.0.0.1:1/ws-api/v3"\n'
+    'api_key = { env = "PATH" }\napi_secret = { env = "PATH" }',
+)
 K = WarningKind
 WARNED = [
+    (SIMULATED_AT, K.CLOCKS_DIFFER, "venues.paper", "its own clock, and the feeds are simulated"),
     # the file, the kind, the place, some of the words
     (bot('exits = { stop_loss = "none" }'), K.NO_STOP, "bots[0].exits.stop_loss", "no stop at all"),
     (bot('exits = { stop_loss = "0.0001%" }'), K.STOP_WITHIN_COSTS, "bots[0].exits.stop_loss",

@@ -196,3 +196,19 @@ def test_an_entry_cannot_pass_as_an_exit() -> None:
         approve_exit(ENTRY)
     with pytest.raises(ValueError, match="not approved as an entry"):
         approve_entry(EXIT, Decimal(1), STATE, LIMITS)
+
+
+@pytest.mark.parametrize(("most", "is_denied"), [("200", False), ("199.99", True)])
+def test_a_position_has_its_leverage_brackets_notional_at_most(
+    most: str, *, is_denied: bool
+) -> None:
+    """M4.6: refused by name, and not by the venue."""
+    lent = replace(ENTRY, leverage=2)
+    terms = replace(TERMS, max_leverage=2, max_notional=Decimal(most))
+    state = replace(STATE, exposure=Decimal(0))
+    if not is_denied:
+        assert approve_entry(lent, Decimal(100), state, LIMITS, terms).intent is lent
+        return
+    with pytest.raises(OrderDeniedError) as denied:
+        approve_entry(lent, Decimal(100), state, LIMITS, terms)
+    assert denied.value.rule == "leverage_bracket"

@@ -14,9 +14,10 @@ from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
-from tradebotd.market.ingest import Ingest, PullResult
+from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_poll import PricePoll
 from tradebotd.market.price_stream import PriceStream
+from tradebotd.market.pull_result import PullResult
 from tradebotd.market.sessions import AlwaysOpen
 from tradebotd.ports.feed import StreamedFeed, StreamNews
 

@@ -187,6 +187,69 @@ def test_orders_are_told_where_they_are_sent(directory: Path, lines: str, words:
     assert words in problem
 
 
+def usdm(lines: str) -> str:
+    return REHEARSAL.replace("binance_spot", "binance_usdm").replace(URL + SOCKET, lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        (
+            REHEARSAL.replace(URL + SOCKET, 'base_url = "https://demo-fapi.binance.com"\n'),
+            "base_url",
+            "demo-fapi.binance.com is of USDT-M futures; 'binance_spot' is spot: say kind = \"bin",
+        ),
+        (
+            REHEARSAL.replace(URL + SOCKET, LIVE.replace("//api.", "//fapi.")),
+            "base_url",
+            "fapi.binance.com is of USDT-M futures",
+        ),
+        (
+            REHEARSAL.replace(
+                URL + SOCKET, LIVE.replace("ws-api.binance.com/x", "stream.binance.com")
+            ),
+            "ws_url",
+            "stream.binance.com is of spot prices alone",
+        ),
+        (
+            REHEARSAL.replace(URL + SOCKET, 'base_url = "https://testnet.binancefuture.com"\n'),
+            "base_url",
+            "of USDT-M futures",
+        ),
+        (usdm(f'base_url = "https://{DEMO}"\n'), "base_url", 'say kind = "binance_spot"'),
+        (
+            usdm(f'base_url = "https://{TESTNET}"\n'),
+            "base_url",
+            "testnet.binance.vision is of spot",
+        ),
+        (usdm('ws_url = "wss://demo-ws-api.binance.com/ws-api/v3"\n'), "ws_url", "is of spot"),
+        (
+            usdm('live = true\nbase_url = "https://dapi.binance.com"\n'),
+            "base_url",
+            "COIN-M futures",
+        ),
+        (usdm('live = true\nbase_url = "https://api1.binance.com"\n'), "base_url", "is of spot"),
+        (usdm('live = true\nbase_url = "https://papi.binance.com"\n'), "base_url", "portfolio"),
+    ],
+)
+def test_an_address_of_another_market_is_refused_by_name(
+    directory: Path, text: str, key: str, words: str
+) -> None:
+    """S12, F15: it is told what the host is of, and nothing beside it that confuses."""
+    (problem,) = problems(directory, text)
+    assert problem.startswith(f"venues.spot.{key}: ")
+    assert words in problem
+
+
+def test_other_hosts_of_the_same_market_are_good(directory: Path) -> None:
+    """S12: the vendor has several for one market."""
+    for lines in (LIVE.replace("//api.", "//api4."), f'base_url = "https://{TESTNET}"\n'):
+        loaded_problems = REHEARSAL.replace(URL + SOCKET, lines).replace(
+            'kind = "synthetic"', 'kind = "binance"'
+        )
+        assert loaded(directory, loaded_problems).venues["spot"].base_url
+
+
 def test_an_unrestricted_key_is_allowed_live_alone(directory: Path) -> None:
     (problem,) = problems(
         directory, REHEARSAL.replace(URL, f"{URL}allow_unrestricted_key = true\n")

@@ -15,6 +15,7 @@ from tradebotd.domain.side import Side
 from tradebotd.ports.venue import OrderLookup, VenueTraits
 from tradebotd.storage.order_searches import OrderSearchState
 from tradebotd.trading.reconciliation.rules import (
+    APART,
     ASK_ON,
     Difference,
     MissingOrderVerdict,
@@ -67,9 +68,13 @@ def test_absence_takes_time_answers_places_and_holdings_that_did_not_move(
     can_rest: bool,  # noqa: FBT001
     moved: bool,  # noqa: FBT001
 ) -> None:
-    """2.3, M5.2, R4: the model counts the answers that both clocks allow, and nothing else."""
+    """2.3, M5.2, R4: the model counts answers that both clocks allow and that lie apart, no others."""
     asks = sorted(asks, key=lambda each: each.after)
-    late = [each for each in asks if min(each.after, each.after + each.ahead) > SPEAKS.seconds]
+    late: list[Asked] = []
+    for each in asks:
+        counts = min(each.after, each.after + each.ahead) > SPEAKS.seconds
+        if counts and (not late or each.after - late[-1].after >= APART.seconds):
+            late.append(each)
     enough = len(late) >= 3 and len(frozenset().union(*(each.places for each in late))) >= 2
     lasted = late[-1].after - late[0].after if late else 0
 

@@ -14,6 +14,16 @@ NARROW = 8  # a word column is not made narrower than this while another is wide
 RED, GREEN, YELLOW, BOLD, DIM, LOUD = "31", "32", "33", "1", "2", "1;7;33"
 
 
+def where(row: dict[str, Any]) -> str:
+    """Format where a bot trades, and with which money: `spot (demo)`, `binance (LIVE)`."""
+    venue, place = row.get("venue"), row.get("place")
+    if venue is None:
+        return NOTHING
+    if place == "live":
+        return f"{venue} (LIVE)"
+    return venue if place in {None, venue} else f"{venue} ({place})"
+
+
 def ago(instant: str | datetime | None, now: datetime | None) -> str:
     """Format a time as `3 min ago` or `in 20 s`; as ISO text if the current time is unknown."""
     if instant is None:

@@ -25,6 +25,7 @@ from tradebotd.cli.formatting import (
     paint,
     stop_name,
     tightest_stop,
+    where,
     with_asset,
     wrapped,
 )
@@ -108,6 +109,7 @@ class StatusText:
         )
         room = len(f"● {status['health'].upper()} · {state} · ")
         lines = [f"{health} · {shown} · {self._cut(facts, room)}", self._clock()]
+        lines += self._money()
         if status["halt"] is not None:
             since, reason = ago(status["halt"]["since"], self._now), status["halt"]["reason"]
             halt = self._cut(f"ENTRIES HALTED {since}: {reason}")
@@ -125,6 +127,21 @@ class StatusText:
         speed = f"{clock['speed']:g}x real time" if clock["speed"] else "as fast as it can"
         label = f" {clock['source'].upper()} DATA, SIMULATED CLOCK "
         return self._paint(label, LOUD) + self._cut(f" market time {now}, {speed}", len(label))
+
+    def _money(self) -> list[str]:
+        """Say with which money each venue trades, real money first and loud."""
+        venues = self._status.get("venues", [])
+        real = [venue["name"] for venue in venues if venue["place"] == "live"]
+        play = [
+            where({**venue, "venue": venue["name"]})
+            for venue in venues
+            if venue["name"] not in real
+        ]
+        loud = f"REAL MONEY at {', '.join(real)}" if real else ""
+        parts = [self._paint(loud, LOUD)] if real else []
+        if play:
+            parts.append(self._cut(f"play money at {', '.join(play)}", LABEL + len(loud)))
+        return [f"{'money':<{LABEL}}{'; '.join(parts)}"] if parts else []
 
     def _title(self, text: str) -> str:
         return self._paint(text, BOLD)
@@ -169,6 +186,7 @@ class StatusText:
         columns = (
             Column("bots", "name"),
             Column("symbol", "symbol"),
+            Column("venue", lambda row, _: where(row)),
             Column("status", "doing"),
             Column("position", lambda row, _: _position(row), drop=4),
             Money(f"today {self._status['currency']}", "daily_pnl", asset="-", drop=3),

@@ -33,6 +33,7 @@ from tradebotd.cli.formatting import (
     rounded,
     stop_name,
     tightest_stop,
+    where,
 )
 
 Json = dict[str, Any]
@@ -180,8 +181,9 @@ DEAD_LETTERS = (
 BOTS = (
     Column("bot", "name"),
     Column("symbol", "symbol"),
+    Column("venue", lambda row, _: where(row)),
     Column("frame", "timeframe", drop=1),
-    Column("strategy", "strategy"),
+    Column("strategy", "strategy", drop=2),
     Column("status", "doing"),
     Money("today", "daily_pnl", asset="currency", drop=4),
     Column("entries", "daily_trades_count", right=True, drop=2),

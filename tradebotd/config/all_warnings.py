@@ -42,6 +42,7 @@ def config_warnings(
         *size_warnings(config, prices),
         *_limits(config),
         *job_warnings(config),
+        *_clocks(config),
     ]
 
 
@@ -55,6 +56,20 @@ def _costs(config: Config) -> Iterator[ConfigWarning]:
                     f"venues.{name}.{key}",
                     f"{value} basis points are {percent(value / 10_000)}; a basis point is 0.01%",
                 )
+
+
+def _clocks(config: Config) -> Iterator[ConfigWarning]:
+    """Warn of venues outside (on loopback, others are refused) beside a simulated market time."""
+    if not config.simulated:
+        return
+    for name, venue in config.venues.items():
+        if venue.kind != "paper":
+            yield ConfigWarning(
+                WarningKind.CLOCKS_DIFFER,
+                f"venues.{name}",
+                "it tells times by its own clock, and the feeds are simulated: days, ages and"
+                " max_holding contradict; take a feed that asks the same simulator",
+            )
 
 
 def _limits(config: Config) -> Iterator[ConfigWarning]:

@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from tradebotd.config.sections import FeedSection
+from tradebotd.config.venue_hosts import stream_host_problem
 
 PRICE_EVERY: Final = timedelta(seconds=5)  # of what the streams do not tell just now
 LEAST_PRICE_EVERY: Final = timedelta(seconds=1)
@@ -66,8 +67,8 @@ def binance_feed_problems(name: str, feed: FeedSection) -> Iterator[str]:
     if feed.price_every is not None and feed.price_every < LEAST_PRICE_EVERY:
         yield f"{path}.price_every: at least 1s: streams tell prices, this is for when they do not"
     problems = [
-        *_url_problems(f"{path}.base_url", feed.base_url, "https", "http"),
-        *_url_problems(f"{path}.ws_url", feed.ws_url, "wss", "ws"),
+        *url_problems(f"{path}.base_url", feed.base_url, "https", "http"),
+        *url_problems(f"{path}.ws_url", feed.ws_url, "wss", "ws"),
     ]
     yield from problems
     if problems:
@@ -83,11 +84,16 @@ def binance_feed_problems(name: str, feed: FeedSection) -> Iterator[str]:
         and (host in _OF_USDM) != (market_of(feed) == "usdm")
     ):
         yield f'{path}.base_url: of the other market; this one is "{market_of(feed)}"'
+    told_at = urlsplit(feed.ws_url or "").hostname or ""
+    wrong = stream_host_problem(told_at, futures=market_of(feed) == "usdm")
+    if wrong is not None:
+        yield f"{path}.ws_url: {wrong}"
     if feed.ws_url is not None and feed.base_url is None:
         yield f"{path}.base_url: required beside ws_url: both are of one place"
 
 
-def _url_problems(path: str, told: str | None, secure: str, plain: str) -> Iterator[str]:
+def url_problems(path: str, told: str | None, secure: str, plain: str) -> Iterator[str]:
+    """Yield why prices are not to be had from *told*: of no such scheme, or not *secure*."""
     if told is None:
         return
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from tradebotd.config.alpaca_feeds import alpaca_feed_problems
 from tradebotd.config.binance_feeds import binance_feed_problems
 from tradebotd.config.bot_checks import bot_problems
 from tradebotd.config.cash_warnings import cash_problems
@@ -33,7 +34,6 @@ SOCKET_PATH_BYTES: Final = 100  # Linux allows 107 with the final zero
 _MOST_LISTED: Final = 1_000  # entries of a folder
 _NAMED: Final = 5
 _MAGIC: Final = re.compile(r"[*?[]")
-BUILT_FEEDS: Final = SIMULATED_KINDS | {"twelvedata", "binance"}
 BUILT_VENUES: Final = frozenset({"paper", *REAL_VENUES})
 
 
@@ -45,6 +45,7 @@ def cross_problems(config: Config) -> list[str]:
         *_database(config),
         *_feeds(config),
         *credit_problems(config),
+        *alpaca_feed_problems(config),
         *_venues(config),
         *_symbols(config),
         *_calendars(config),
@@ -119,8 +120,6 @@ def _database(config: Config) -> Iterator[str]:
 def _feeds(config: Config) -> Iterator[str]:
     for name, feed in config.feeds.items():
         path = f"feeds.{name}"
-        if feed.kind not in BUILT_FEEDS:
-            yield not_yet(f"{path}.kind", feed.kind, BUILT_FEEDS)
         if feed.kind == "twelvedata":
             yield from feed_problems(name, feed)
         if feed.kind == "binance":

@@ -74,9 +74,9 @@ def credit_problems(config: Config) -> Iterator[str]:
 
 def _short(config: Config, name: str, feed: FeedSection, count: int) -> Iterator[str]:
     limits = plan_limits(feed.credits_per_minute, feed.credits_per_day)
-    pull, price = _pull_every(config), price_every(feed)
+    pull, price = pull_every(config), price_every(feed)
     what = f"{count} {'symbol costs' if count == 1 else 'symbols cost'}"
-    pulls, prices = count * _times(pull, _MINUTE), count * _times(price, _MINUTE)
+    pulls, prices = count * times_in(pull, _MINUTE), count * times_in(price, _MINUTE)
     if pulls > math.floor(limits.a_minute * READS) or pulls + prices > limits.a_minute:
         yield (
             f"feeds.{name}.credits_per_minute: {what} {pulls + prices} credits in a minute in which"
@@ -84,7 +84,7 @@ def _short(config: Config, name: str, feed: FeedSection, count: int) -> Iterator
             f" candles): {_fits(limits, count)}"
         )
         return
-    day = count * (_times(pull, _DAY) + _times(price, _DAY))
+    day = count * (times_in(pull, _DAY) + times_in(price, _DAY))
     if limits.a_day is not None and day > limits.a_day:
         yield (
             f"feeds.{name}.credits_per_day: {what} {day} credits a day, of {limits.a_day}:"
@@ -105,7 +105,8 @@ def _fits(limits: Limits, count: int) -> str:
     return f'[jobs.{PULL}] every = "{minutes}m" and price_every = "{minutes}m" would fit'
 
 
-def _pull_every(config: Config) -> timedelta:
+def pull_every(config: Config) -> timedelta:
+    """Return how often candles are asked for."""
     job = config.jobs.get(PULL)
     if job is None:
         return PULL_EVERY
@@ -114,5 +115,6 @@ def _pull_every(config: Config) -> timedelta:
     return job.every or PULL_EVERY
 
 
-def _times(every: timedelta, span: timedelta) -> int:
+def times_in(every: timedelta, span: timedelta) -> int:
+    """Return how often something that is done *every* so long is done in *span*, at most."""
     return math.ceil(span / every)

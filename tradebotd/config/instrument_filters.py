@@ -40,6 +40,12 @@ def instrument_of(section: SymbolSection, base_asset: str, quote_asset: str) -> 
     )
 
 
+def stated_filters(section: SymbolSection) -> frozenset[str]:
+    """Return what the file itself says of the instrument, by the instrument's names."""
+    named = {"margin_brackets": "further_brackets"}
+    return frozenset(named.get(each, each) for each in section.model_fields_set)
+
+
 def order_types_of(names: Iterable[OrderTypeName] | None) -> frozenset[OrderType] | None:
     """Return the order types of a table by their *names*; None where it names none: all."""
     return None if names is None else frozenset(OrderType(name) for name in names)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr
 
-from tradebotd.config.instrument_filters import instrument_of
+from tradebotd.config.instrument_filters import instrument_of, stated_filters
 from tradebotd.config.price_kinds import spread_of, told_kinds, trigger_price
 from tradebotd.config.public_sections import (
     USUAL_CACHE,
@@ -215,6 +215,7 @@ class Config(Section):
             timeframes=tuple(Timeframe(timeframe) for timeframe in section.timeframes),
             calendar=one_name(section.calendar),
             names=dict(section.names),
+            stated=stated_filters(section),
         )
 
     def _assets(self, section: SymbolSection) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from tradebotd.config.model import Config
 from tradebotd.config.real_venue_facts import LIVE, REAL_VENUES, Addresses, RealVenue
 from tradebotd.config.sections import VenueSection
+from tradebotd.config.venue_hosts import price_host_problem, trading_host_problem
 from tradebotd.domain.instrument import ALWAYS_OPEN
 
 # Of the paper venue: a real one has these from itself, and tells them.
@@ -82,26 +83,40 @@ def _one(path: str, venue: VenueSection) -> Iterator[str]:
     for key in PAPER_KEYS:
         if key in venue.model_fields_set:
             yield f'{path}.{key}: belongs to kind = "paper", not to {venue.kind!r}'
-    facts = REAL_VENUES[venue.kind]
     yield from _of_other_kinds(path, venue)
-    reached = addresses_of(venue)
+    yield from _address_problems(path, venue)
+
+
+def _address_problems(path: str, venue: VenueSection) -> Iterator[str]:
+    """Yield what is wrong with the addresses; what follows from a wrong one is left out."""
+    facts, reached = REAL_VENUES[venue.kind], addresses_of(venue)
+    strays = trading_host_problem(venue.kind, _host_of(reached.base_url)) is not None
     for key, url, schemes in (
         ("base_url", reached.base_url, ("https", "http")),
         *((("ws_url", reached.ws_url, ("wss", "ws")),) if reached.ws_url else ()),
         *((("data_url", reached.data_url, ("https", "http")),) if facts.data_url else ()),
     ):
+        if strays and getattr(venue, key) is None:
+            continue
         if not _is_url(url, schemes):
             yield f'{path}.{key}: not a URL; write "{schemes[0]}://host"'
             continue
-        found = (
-            _data_problem(venue, url) if key == "data_url" else url_problem(venue, url),
-            _plain_problem(url, schemes, live=venue.live),
-        )
+        found = (_host_problem(venue, key, url), _plain_problem(url, schemes, live=venue.live))
         if any(found):
             yield f"{path}.{key}: {'; '.join(each for each in found if each)}"
+    if strays or trading_host_problem(venue.kind, _host_of(reached.ws_url)):
+        return
     problem = _place_problem(facts, reached)
     if problem is not None:
         yield f"{path}.ws_url: {problem}"
+
+
+def _host_problem(venue: VenueSection, key: str, url: str) -> str | None:
+    """Return why *url* is of another market, or does not fit `live`."""
+    host = _host_of(url)
+    if key == "data_url":
+        return price_host_problem(venue.kind, host) or _data_problem(venue, url)
+    return trading_host_problem(venue.kind, host) or url_problem(venue, url)
 
 
 def _place_problem(facts: RealVenue, reached: Reached) -> str | None:

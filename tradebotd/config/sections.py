@@ -69,6 +69,8 @@ class FeedSection(Section):
     volatility: Annotated[Percent, Field(gt=0, le=10)] = Decimal("0.6")
     start: Start = datetime(2026, 1, 1, tzinfo=UTC)
     market: Literal["spot", "usdm"] | None = None
+    data_feed: Literal["iex", "sip", "otc"] | None = None
+    adjust: Literal["raw", "split", "all"] | None = None
     base_url: str | None = None
     ws_url: str | None = None
     api_key: SecretReference | None = None

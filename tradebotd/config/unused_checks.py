@@ -17,8 +17,10 @@ LATER_OF_HEALTH: Final = (
 OF_KIND: Final = {
     "synthetic": ("seed", "volatility", "start"),
     "replay": ("path",),
-    "binance": ("market", "ws_url"),
+    "binance": ("market",),
+    "alpaca": ("data_feed", "adjust"),
 }
+STREAMED: Final = frozenset({"binance", "alpaca"})
 
 
 def unused_problems(config: Config) -> Iterator[str]:
@@ -50,10 +52,17 @@ def _feed(path: str, feed: FeedSection) -> Iterator[str]:
                 yield f"{path}.{key}: {feed.kind!r} tells real prices, in real time; leave it out"
     if feed.kind == "twelvedata" and feed.api_secret is not None:
         yield f"{path}.api_secret: a feed of kind 'twelvedata' has a key alone; leave it out"
+    yield from _of_other_kinds(path, feed)
+
+
+def _of_other_kinds(path: str, feed: FeedSection) -> Iterator[str]:
     for kind, keys in OF_KIND.items():
         for key in keys:
             if kind != feed.kind and key in feed.model_fields_set:
                 yield f'{path}.{key}: belongs to kind = "{kind}", not to {feed.kind!r}'
+    if feed.ws_url is not None and feed.kind not in STREAMED:
+        kinds = " or ".join(f'"{kind}"' for kind in sorted(STREAMED, reverse=True))
+        yield f"{path}.ws_url: belongs to kind = {kinds}, not to {feed.kind!r}"
 
 
 def _venue(path: str, venue: VenueSection) -> Iterator[str]:

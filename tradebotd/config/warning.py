@@ -30,6 +30,7 @@ class WarningKind(StrEnum):
     GUARD_SLOW = "guard_slow"
     JOB_DISABLED = "job_disabled"
     JOB_SLOW = "job_slow"
+    CLOCKS_DIFFER = "clocks_differ"
 
 
 class ConfigWarning(NamedTuple):

@@ -44,6 +44,7 @@ from tradebotd.trading.entries.resting_entries import RestingEntries
 from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.trading.instruments.refresh import InstrumentRefresh
+from tradebotd.trading.reconciliation.prompt_looks import PromptLooks
 from tradebotd.trading.venue_state.order_streams import OrderStreams
 from tradebotd.trading.venue_state.venue_keys import VenueKeys
 
@@ -81,6 +82,7 @@ class App:
     protection: ExitManager
     entry_orders: RestingEntries
     streams: OrderStreams
+    looks: PromptLooks
     keys: VenueKeys
     instruments: InstrumentRefresh
     adapters: Sequence[RunsBetweenCalls]
@@ -139,6 +141,7 @@ class App:
             self.tasks.start_soon(self.protection.run)
             self.tasks.start_soon(self.entry_orders.run)
             self.tasks.start_soon(self.streams.attend, self._reconcile_now)
+            self.tasks.start_soon(self.looks.attend, self._reconcile_now)
             self.tasks.start_soon(self.instruments.attend)
             for name in WARMUPS.values():
                 self.tasks.start_soon(self._warm_up, name)

@@ -19,6 +19,10 @@ class AlertCode(MeaningEnum):
 
     # Conditions: open while they last
     ACCOUNT_LIMIT_REACHED = "account_limit_reached", "the account has lost a limit: no entries"
+    ACCOUNT_MODE = (
+        "account_mode",
+        "an account's margin or trading mode was changed: nothing is entered there",
+    )
     BALANCE_CONTRADICTS = "balance_contradicts", "a venue tells a balance that cannot be so"
     CALENDAR_DISAGREES = (
         "calendar_disagrees",

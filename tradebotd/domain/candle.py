@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from tradebotd.domain.decimals import from_float
 from tradebotd.domain.quote import PriceKind
@@ -32,8 +33,7 @@ class RejectedCandle:
     raw: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """The price of *symbol* at one instant: a live tick, or one derived from a recorded candle.
 
     `after_gap`: the path from the previous price is unknown, as at a candle's open, across missing

@@ -53,6 +53,10 @@ class DenialRule(MeaningEnum):
     NO_PRICE = "no fresh price", "no price is fresh enough to enter at"
     PRICE_COLLAR = "price_collar", "the price has left the one that was decided on"
     MAX_LEVERAGE = "max_leverage", "more leverage than the symbol allows"
+    LEVERAGE_BRACKET = (
+        "leverage_bracket",
+        "a larger position than the symbol allows with the bot's leverage",
+    )
     SETUP_REFUSED = (
         "setup_refused",
         "the venue refuses the leverage, margin or mode of the symbol: see the bot's error",

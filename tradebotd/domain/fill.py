@@ -1,11 +1,12 @@
 """One execution at a venue."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from tradebotd.domain.decimals import plain
 from tradebotd.domain.ids import ClientOrderId, TradeId, VenueName, VenueOrderId
 from tradebotd.domain.side import Side
 
@@ -59,6 +60,29 @@ class Fill:
     executed_at: datetime
     venue_order_id: VenueOrderId | None = field(default=None, compare=False)
     forced: Forced | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        """Return it as an operator reads it, in logs and alerts."""
+        return (
+            f"{self.side} {plain(self.quantity)} {self.symbol} at {plain(self.price)},"
+            f" fee {plain(self.fee)} {self.fee_asset}, trade {self.trade_id} at {self.venue}"
+            f" of {self.executed_at:%Y-%m-%dT%H:%M:%S.%f}Z"
+        )
+
+
+def contents_changed(before: Fill, now: Fill) -> list[str]:
+    """Return what two accounts of one fill differ in, in words: "price 100 became 101"."""
+    names = [each.name for each in fields(Fill) if each.compare]
+    pairs = [(name, getattr(before, name), getattr(now, name)) for name in names]
+    return [f"{name} {_shown(was)} became {_shown(is_)}" for name, was, is_ in pairs if was != is_]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%S.%f}Z"
+    if isinstance(value, Decimal):
+        return plain(value)
+    return "none" if value is None else str(value)
 
 
 def split(fill: Fill, most: Decimal) -> tuple[Fill | None, Fill | None]:

@@ -34,6 +34,14 @@ class MarginBracket:
     amount: Decimal = ZERO
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotionalCap:
+    """Largest notional of a futures position, up to a leverage."""
+
+    leverage: int
+    notional: Decimal
+
+
 def margin_brackets(rates: Iterable[tuple[Decimal, Decimal]]) -> tuple[MarginBracket, ...]:
     """Return brackets for (floor, rate) pairs, with amounts that leave no step between them.
 
@@ -87,6 +95,7 @@ class Instrument:
     max_leverage: int = 125
     maintenance_margin: Decimal = Decimal("0.005")  # futures: a fraction of the notional
     further_brackets: tuple[MarginBracket, ...] = ()  # above the first, of `maintenance_margin`
+    notional_caps: tuple[NotionalCap, ...] = ()  # futures, as far as the venue tells
 
     @property
     def lot(self) -> LotSize:
@@ -109,6 +118,11 @@ class Instrument:
         if self.market_lot is None and self.stop_lot is None and self.notional_at_market:
             return self
         return _as_met_by(self, kind)
+
+    def notional_cap(self, leverage: int) -> Decimal | None:
+        """Return the largest notional of a position with *leverage*; None: none is known."""
+        caps = [each.notional for each in self.notional_caps if each.leverage >= leverage]
+        return max(caps, default=None)
 
     @property
     def brackets(self) -> tuple[MarginBracket, ...]:
@@ -140,13 +154,18 @@ def _as_met_by(instrument: Instrument, kind: OrderType) -> Instrument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketSymbol:
-    """One `[[symbols]]` entry: an instrument, its feeds in order of preference, its calendar."""
+    """One `[[symbols]]` entry: an instrument, its feeds in order of preference, its calendar.
+
+    *stated*: the filters that the file itself says; None: all of them. What it does not say are
+    defaults, which no venue contradicts.
+    """
 
     instrument: Instrument
     feeds: tuple[FeedName, ...]
     timeframes: tuple[Timeframe, ...]
     calendar: str = ALWAYS_OPEN
     names: dict[str, str] = field(default_factory=dict)
+    stated: frozenset[str] | None = None
 
     @property
     def symbol(self) -> str:

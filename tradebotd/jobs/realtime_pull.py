@@ -9,7 +9,8 @@ from tradebotd.domain.durations import spoken
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.market.ingest import Ingest, PullResult
+from tradebotd.market.ingest import Ingest
+from tradebotd.market.pull_result import PullResult
 from tradebotd.market.watchlist import Watchlist
 from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job import RunContext

@@ -1,8 +1,8 @@
 """Ingest: feeds → validation → storage → roll-up. All candles are stored through it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import anyio
@@ -17,6 +17,7 @@ from tradebotd.market import ingest_state
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.candles import CandleReader
 from tradebotd.market.ingest_state import SymbolState
+from tradebotd.market.pull_result import PullResult
 from tradebotd.market.roll_up import period_at, roll_up
 from tradebotd.market.validate import outliers, validate
 from tradebotd.market.writer import CandleWriter, WriteCounts, candle_rows
@@ -34,30 +35,12 @@ _REMEMBERED_REJECTS: Final = 10_000
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class PullResult:
-    """Result of a pull over its symbols. `attempted` counts stored, skipped and bad rows."""
-
-    counts: WriteCounts = field(default_factory=WriteCounts)
-    rolled_up: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)  # new quarantine rows by symbol
-    reasons: dict[str, str] = field(default_factory=dict)  # the first of them
-    outliers: dict[str, int] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)  # symbols without any candles
-    answered: int = 0  # symbols whose feed answered, even without new candles
-    feeds: dict[str, FeedName] = field(default_factory=dict)  # source of candles by symbol
-
-    def quarantined(self, symbol: str) -> str:
-        """Describe how much of *symbol* was quarantined."""
-        count, reason = self.rejected[symbol], self.reasons[symbol]
-        return f"{count} {'row' if count == 1 else 'rows'} quarantined, the first: {reason}"
-
-
 class _Fetched(NamedTuple):
     feed: FeedName
     candles: Sequence[Candle]
     rejected: Sequence[RejectedCandle]
     duplicates: int
+    corrects: bool = False
 
 
 class Ingest:
@@ -157,19 +140,55 @@ class Ingest:
         now = self._clock.now()
         fetched = await self._fetch(symbol, taken, start, end, now)
         async with self._lock:
-            await self._quarantine(symbol, taken, fetched, result)
-            counts = await self._writer.write(symbol.symbol, taken, fetched.candles, fetched.feed)
-            result.counts += counts + WriteCounts(
-                attempted=fetched.duplicates, skipped=fetched.duplicates
-            )
-            if fetched.candles:
-                result.feeds[symbol.symbol] = fetched.feed
-            if taken is base and counts.inserted:
-                await self._rebuild_higher(symbol, fetched, timeframe, result)
-            if counts.inserted or result.rolled_up:
-                self._reader.forget(symbol.symbol)
-                self._tracks.pop(symbol.symbol, None)
+            await self._take(symbol, taken, fetched, result, timeframe)
         return result
+
+    async def correct(
+        self, symbol: MarketSymbol, candles: Sequence[Candle], feed: FeedName
+    ) -> PullResult:
+        """Take minutes that *feed* has told anew: stored ones get their values, and so do the
+        periods made of them. Those that were not pulled yet are left to the pull.
+        """
+        result = PullResult()
+        if self.base(symbol) is not Timeframe.M1:
+            return result
+        async with self._lock:
+            async with self._database.connection() as connection:
+                bounds = await ohlc.bounds(connection, self.symbol_id(symbol), Timeframe.M1)
+            known = [each for each in candles if bounds and bounds[0] <= each.ts <= bounds[1]]
+            checked = validate(known, Timeframe.M1, feed, self._clock.now())
+            told = _Fetched(feed, checked.good, checked.rejected, 0, corrects=True)
+            await self._take(symbol, Timeframe.M1, told, result)
+        return result
+
+    async def _take(
+        self,
+        symbol: MarketSymbol,
+        timeframe: Timeframe,
+        fetched: _Fetched,
+        result: PullResult,
+        extra: Timeframe | None = None,
+    ) -> None:
+        """Store candles of any time, and redo the roll-ups that they affect, *extra* among them."""
+        await self._quarantine(symbol, timeframe, fetched, result)
+        counts = await self._writer.write(
+            symbol.symbol,
+            timeframe,
+            fetched.candles,
+            fetched.feed,
+            corrections=fetched.corrects,
+        )
+        result.counts += counts + WriteCounts(
+            attempted=fetched.duplicates, skipped=fetched.duplicates
+        )
+        if fetched.candles:
+            result.feeds[symbol.symbol] = fetched.feed
+        changed = counts.inserted or counts.updated
+        if timeframe is self.base(symbol) and changed:
+            await self._rebuild_higher(symbol, fetched, extra, result)
+        if changed or result.rolled_up:
+            self._reader.forget(symbol.symbol)
+            self._tracks.pop(symbol.symbol, None)
 
     def reset(self) -> None:
         """Drop all caches, after a failure or retention; they are read again from storage."""
@@ -272,6 +291,7 @@ class Ingest:
                 candles=checked.good,
                 rejected=[*answer.rejected, *checked.rejected],
                 duplicates=answer.duplicates,
+                corrects=answer.corrects,
             )
         raise FeedError("; ".join(failures))
 
@@ -343,7 +363,7 @@ class Ingest:
         wanted = {*symbol.timeframes, *([extra] if extra else ())}
         targets = [
             timeframe
-            for timeframe in sorted(wanted, key=_seconds)
+            for timeframe in sorted(wanted, key=attrgetter("seconds"))
             if timeframe.seconds > base.seconds
         ]
         start, last = fetched.candles[0].ts, fetched.candles[-1].ts
@@ -378,7 +398,3 @@ class Ingest:
                 symbol.symbol, timeframe, periods, fetched.feed, corrections=True
             )
             result.rolled_up += counts.inserted + counts.updated
-
-
-def _seconds(timeframe: Timeframe) -> int:
-    return timeframe.seconds

@@ -1,7 +1,6 @@
 """Prices seen last, by kind, in memory; the paper venue matches against them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -53,12 +52,12 @@ class PriceCache:
         elif tick.kind is not _LAST and self.by_last(tick.symbol, tick.price, tick.at) is False:
             instead = self._last[tick.symbol].believed
         prices[tick.symbol] = LastPrices(
-            previous,
-            tick.price,
-            tick.at,
-            tick.after_gap,
-            seen_at,
-            instead,
+            previous=previous,
+            current=tick.price,
+            at=tick.at,
+            after_gap=tick.after_gap,
+            seen_at=seen_at,
+            instead=instead,
             previous_at=None if last is None else last.at,
         )
 
@@ -67,7 +66,7 @@ class PriceCache:
         prices = self._last if kind is _LAST else self._others[kind]
         last = prices.get(symbol)
         if last is not None and last.instead is not None:
-            prices[symbol] = replace(last, instead=None)
+            prices[symbol] = last._replace(instead=None)
 
     def _confirms(self, price: Decimal, last: LastPrices) -> bool:
         if self.near(price, last.current):
@@ -127,6 +126,11 @@ class PriceCache:
         last = self._source(symbol, kind)
         return None if last is None else now - last.at
 
+    def seen_at(self, symbol: str, kind: PriceKind = _LAST) -> datetime | None:
+        """Return when the price was first seen; polled again, it may still be the same print."""
+        last = self._source(symbol, kind)
+        return None if last is None else last.seen_at or last.at
+
     def _source(self, symbol: str, kind: PriceKind) -> LastPrices | None:
         """Return the ticks that the price of *kind* is, or is made from."""
         prices = self._last if self.follows_last(symbol, kind) else self._others[kind]
@@ -138,4 +142,4 @@ def _at_spread(spread: Spread, kind: PriceKind, last: LastPrices) -> LastPrices 
     if previous is None or current is None:
         return None
     instead = None if last.instead is None else spread.price(kind, last.instead)
-    return replace(last, previous=previous, current=current, instead=instead)
+    return last._replace(previous=previous, current=current, instead=instead)

@@ -39,6 +39,8 @@ class PricePoll:
     ) -> None:
         self._every = feeds[first].price_every
         self._feeds = feeds
+        # Asked of each symbol: to look whether a feed has all of a protocol's methods is slow.
+        self._streamed = {n: feed for n, feed in feeds.items() if isinstance(feed, StreamedFeed)}
         self._symbols = [each for each in symbols if self._of(each)[:1] == [first]]
         self._calendars = calendars
         self._clock = clock
@@ -54,7 +56,10 @@ class PricePoll:
             await self._clock.sleep_until(max(begun + self._every, self._clock.now()))
 
     async def poll(self) -> int:
-        """Ask once; the number of symbols that have a new price."""
+        """Ask once; the number of symbols that have a new price.
+
+        An answer is as old as its question: what happened meanwhile is newer.
+        """
         now = self._clock.now()
         open_ = [
             each
@@ -63,7 +68,7 @@ class PricePoll:
         ]
         prices = await self._ask(open_)
         for symbol, price in prices.items():
-            await self._tell(symbol, price, self._clock.now())
+            await self._tell(symbol, price, now)
         return len(prices)
 
     async def _ask(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
@@ -105,8 +110,8 @@ class PricePoll:
 
     def _is_told(self, symbol: MarketSymbol) -> bool:
         """Return whether the first of its feeds streams its price just now."""
-        feed = self._feeds[self._of(symbol)[0]]
-        return isinstance(feed, StreamedFeed) and feed.tells(symbol)
+        feed = self._streamed.get(self._of(symbol)[0])
+        return feed is not None and feed.tells(symbol)
 
     def _of(self, symbol: MarketSymbol) -> list[FeedName]:
         return [name for name in symbol.feeds if name in self._feeds]

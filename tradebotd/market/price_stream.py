@@ -2,12 +2,13 @@
 
 A price is acted on at once. While that lasts, what comes for its symbol is folded into three prices
 at most, the lowest, the highest and the last, in their order: nothing grows, no stop is passed
-over, and no symbol waits for another. Minutes that have closed, or were missed, are pulled.
+over, and no symbol waits for another. Minutes that have closed, or were missed, are pulled; those
+that a provider tells anew correct the stored ones.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -15,7 +16,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from tradebotd.domain.candle import Tick
+from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.errors import TradebotError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
@@ -28,6 +29,7 @@ from tradebotd.ports.feed import StreamedFeed, StreamNews
 GATHER: Final = timedelta(milliseconds=200)  # minutes of many symbols close at once
 FIRST_PAUSE: Final = 1.0  # seconds before a stream that failed is begun again; doubled each time
 LONGEST_PAUSE: Final = 60.0
+MOST_CORRECTED: Final = 60  # minutes of a symbol that wait to be corrected
 
 log = structlog.get_logger(__name__)
 
@@ -36,17 +38,26 @@ log = structlog.get_logger(__name__)
 class _Waiting:
     """Prices that came while their symbol's last one was being acted on, with their numbers."""
 
-    low: tuple[Decimal, int]
-    high: tuple[Decimal, int]
-    last: tuple[Decimal, int]
+    low: "_Told"
+    high: "_Told"
+    last: "_Told"
 
-    def fold(self, price: Decimal, number: int) -> None:
-        self.last = (price, number)
-        self.low = min(self.low, self.last, key=lambda each: each[0])
-        self.high = max(self.high, self.last, key=lambda each: each[0])
+    def fold(self, told: "_Told") -> None:
+        self.last = told
+        self.low = min(self.low, told, key=lambda each: each.price)
+        self.high = max(self.high, told, key=lambda each: each.price)
 
-    def prices(self) -> list[Decimal]:
-        return [price for price, _ in sorted({self.low, self.high, self.last}, key=lambda p: p[1])]
+    def prices(self) -> list["_Told"]:
+        return sorted({self.low, self.high, self.last}, key=lambda each: each.number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Price, when it was received, and its number among all."""
+
+    price: Decimal
+    at: datetime
+    number: int
 
 
 class PriceStream:
@@ -72,6 +83,7 @@ class PriceStream:
         self._busy: set[str] = set()
         self._count = 0
         self._to_pull: set[str] = set()
+        self._corrected: dict[str, dict[datetime, Candle]] = {}
         self._news = anyio.Event()
 
     async def run(self) -> None:
@@ -99,28 +111,30 @@ class PriceStream:
             def price(symbol: str, told: Decimal) -> None:
                 self._tell(tasks, symbol, told)
 
-            await self._feed.stream(list(self._symbols.values()), StreamNews(price, self._candles))
+            news = StreamNews(price, self._candles, self._correct, self._is_open)
+            await self._feed.stream(list(self._symbols.values()), news)
             tasks.cancel_scope.cancel()
 
     def _tell(self, tasks: TaskGroup, symbol: str, price: Decimal) -> None:
-        now = self._clock.now()
-        if not self._calendars[self._symbols[symbol].calendar].is_open(now):
+        if not self._is_open(symbol):
             return
         self._count += 1
+        told = _Told(price, self._clock.now(), self._count)
         if symbol in self._busy:
-            told = (price, self._count)
-            waiting = self._waiting.setdefault(symbol, _Waiting(told, told, told))
-            waiting.fold(price, self._count)
+            self._waiting.setdefault(symbol, _Waiting(told, told, told)).fold(told)
             return
-        acting = self._act(symbol, price)
+        acting = self._act(symbol, told)
         if acting is not None:
             self._busy.add(symbol)
             tasks.start_soon(self._finish, symbol, acting)
 
-    def _act(self, symbol: str, price: Decimal) -> Awaitable[None] | None:
+    def _is_open(self, symbol: str) -> bool:
+        return self._calendars[self._symbols[symbol].calendar].is_open(self._clock.now())
+
+    def _act(self, symbol: str, told: _Told) -> Awaitable[None] | None:
         """Have a price acted on; the path between two trades is unknown."""
         try:
-            return self._on_tick(Tick(self._clock.now(), symbol, price, after_gap=True))
+            return self._on_tick(Tick(told.at, symbol, told.price, after_gap=True))
         except TradebotError as error:  # the sweep looks again; the next price goes on
             log.exception("price not acted on", symbol=symbol, error=str(error))
             return None
@@ -129,8 +143,8 @@ class PriceStream:
         """Wait until a price was acted on, and then act on those that came meanwhile."""
         await self._settle(symbol, acting)
         while (waiting := self._waiting.pop(symbol, None)) is not None:
-            for price in waiting.prices():
-                if (further := self._act(symbol, price)) is not None:
+            for told in waiting.prices():
+                if (further := self._act(symbol, told)) is not None:
                     await self._settle(symbol, further)
         self._busy.discard(symbol)
 
@@ -144,18 +158,48 @@ class PriceStream:
         self._to_pull.update(symbols)
         self._news.set()
 
+    def _correct(self, symbol: str, candle: Candle) -> None:
+        waiting = self._corrected.setdefault(symbol, {})
+        if len(waiting) < MOST_CORRECTED or candle.ts in waiting:
+            waiting[candle.ts] = candle
+        self._news.set()
+
     async def _pull(self) -> None:
         """Store what has closed, and what was missed: each pull begins behind what is stored."""
         while True:
             await self._news.wait()
             await self._host.sleep(GATHER.total_seconds())
             self._news = anyio.Event()
-            wanted = [self._symbols[each] for each in sorted(self._to_pull)]
-            self._to_pull.clear()
+            await self._store_closed()
+            await self._store_corrections()
+
+    async def _store_closed(self) -> None:
+        wanted = [self._symbols[each] for each in sorted(self._to_pull)]
+        self._to_pull.clear()
+        if not wanted:
+            return
+        try:
+            pulled = await self._ingest.pull(self._clock.now(), wanted)
+        except TradebotError as error:  # `realtime_pull` comes each minute
+            log.warning("streamed minutes not stored", feed=self._name, error=str(error))
+            return
+        for symbol, error_text in pulled.errors.items():
+            log.warning("streamed minutes not stored", symbol=symbol, error=error_text)
+
+    async def _store_corrections(self) -> None:
+        """Correct what is stored; what fails is tried again with the next news."""
+        for symbol in sorted(self._corrected):
+            told = self._corrected[symbol]
+            candles = [told[ts] for ts in sorted(told)]
             try:
-                pulled = await self._ingest.pull(self._clock.now(), wanted)
-            except TradebotError as error:  # `realtime_pull` comes each minute
-                log.warning("streamed minutes not stored", feed=self._name, error=str(error))
+                result = await self._ingest.correct(self._symbols[symbol], candles, self._name)
+            except TradebotError as error:
+                log.warning("streamed minutes not corrected", symbol=symbol, error=str(error))
                 continue
-            for symbol, error_text in pulled.errors.items():
-                log.warning("streamed minutes not stored", symbol=symbol, error=error_text)
+            if result.counts.updated or result.counts.inserted:
+                log.info("candles corrected", symbol=symbol, updated=result.counts.updated)
+            for each in candles:
+                if told.get(each.ts) == each:
+                    del told[each.ts]
+            if not told:
+                del self._corrected[symbol]

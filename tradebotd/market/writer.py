@@ -17,7 +17,7 @@ from tradebotd.storage.postgres.database import Database, Lane
 
 BULK_ROWS: Final = 500
 CHUNK_ROWS: Final = 2_000
-COPY_ROWS: Final = 20_000
+COPY_ROWS: Final = 50_000  # fewer COPYs cost less; more rows would stall the loop
 
 _Item = TypeVar("_Item")
 _TS_OF_CANDLE: Final = attrgetter("ts")
@@ -183,9 +183,9 @@ class CandleWriter:
         """Create the partitions of 1m, each checked once per process."""
         if not minutes:
             return
-        earliest, latest = min(minutes), max(minutes)  # of one month mostly, and cheap to find
-        is_one = _month_of(earliest) == _month_of(latest)
-        for instant in [earliest] if is_one else minutes:
+        earliest, latest = min(minutes), max(minutes)  # of two months at most, mostly
+        ends = _number_of(latest) - _number_of(earliest) <= 1
+        for instant in (earliest, latest) if ends else minutes:
             month = _month_of(instant)
             if month not in self._months:
                 async with self._database.connection() as connection:
@@ -204,6 +204,11 @@ def candle_rows(
 
 def _month_of(ts: datetime) -> tuple[int, int]:
     return ts.year, ts.month
+
+
+def _number_of(ts: datetime) -> int:
+    """Return the number of its month; those that follow each other differ by one."""
+    return ts.year * 12 + ts.month
 
 
 def _chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:

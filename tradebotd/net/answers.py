@@ -19,8 +19,12 @@ from tradebotd.net.redaction import Redactor
 SHOWN: Final = 200  # characters
 DIGITS: Final = 40  # of a number; no venue has more, and arithmetic would not end
 _INTEGER: Final = re.compile(rf"-?[0-9]{{1,{DIGITS}}}")
+_RFC_3339: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|z|[+-]\d\d:\d\d)", re.ASCII
+)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_MS: Final = 253_402_300_799_999  # the last millisecond of the year 9999
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class Source:
@@ -57,26 +61,30 @@ class Source:
 
 
 class Value:
-    """A value in an answer, and where it stands; each reader raises MisshapenError."""
+    """A value in an answer, and where it stands; each reader raises MisshapenError.
 
-    __slots__ = ("_at", "_source", "raw")
+    *at*: its place within *parent*, which is put in words for an error alone.
+    """
 
-    def __init__(self, raw: Any, at: str, source: Source) -> None:
+    __slots__ = ("_at", "_parent", "_source", "raw")
+
+    def __init__(self, raw: Any, at: str, source: Source, parent: "Value | None" = None) -> None:
         self.raw = raw
         self._at = at
         self._source = source
+        self._parent = parent
 
     def __getitem__(self, key: str) -> "Value":
         """The member *key* of an object, which must be there."""
         members = self.object()
         if key not in members:
             raise self._wrong(f"has no {key}")
-        return Value(members[key], f"{self._at}.{key}", self._source)
+        return Value(members[key], key, self._source, self)
 
     def get(self, key: str) -> "Value | None":
         """The member *key* of an object; None where it lacks, or is null."""
         raw = self.object().get(key)
-        return None if raw is None else Value(raw, f"{self._at}.{key}", self._source)
+        return None if raw is None else Value(raw, key, self._source, self)
 
     def object(self) -> Mapping[str, Any]:
         if not isinstance(self.raw, dict):
@@ -87,16 +95,33 @@ class Value:
         """The elements of a list."""
         if not isinstance(self.raw, list):
             raise self._wrong("is no list")
-        return [Value(each, f"{self._at}[{n}]", self._source) for n, each in enumerate(self.raw)]
+        return [Value(each, f"[{n}]", self._source, self) for n, each in enumerate(self.raw)]
 
     def members(self) -> list[tuple[str, "Value"]]:
         """The members of an object, by name."""
-        return [(k, Value(v, f"{self._at}.{k}", self._source)) for k, v in self.object().items()]
+        return [(k, Value(v, k, self._source, self)) for k, v in self.object().items()]
 
     def text(self) -> str:
         if not isinstance(self.raw, str):
             raise self._wrong("is no text")
         return self.raw
+
+    # Members of messages that come by the thousand: as `self[key].text()` …, but that a value of
+    # its own is made only for an error.
+
+    def text_at(self, key: str) -> str:
+        raw = self.object().get(key)
+        return raw if isinstance(raw, str) else self[key].text()
+
+    def decimal_at(self, key: str) -> Decimal:
+        number = _decimal_of(self.object().get(key))
+        return self[key].decimal() if number is None else number
+
+    def instant_at(self, key: str) -> datetime:
+        raw = self.object().get(key)
+        if type(raw) is int and 0 <= raw <= LATEST_MS:
+            return EPOCH + timedelta(milliseconds=raw)
+        return self[key].instant()
 
     def flag(self) -> bool:
         if not isinstance(self.raw, bool):
@@ -114,15 +139,8 @@ class Value:
 
     def decimal(self) -> Decimal:
         """A number that is finite, from its text."""
-        raw = self.raw
-        if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-            raise self._wrong("is no number")
-        text = raw if isinstance(raw, str) else repr(raw)
-        try:
-            number = Decimal(text) if len(text) <= DIGITS and text.isascii() else None
-        except InvalidOperation:
-            number = None
-        if number is None or not number.is_finite() or abs(number.adjusted()) > DIGITS:
+        number = _decimal_of(self.raw)
+        if number is None:
             raise self._wrong("is no number")
         return number
 
@@ -132,6 +150,22 @@ class Value:
         if not 0 <= milliseconds <= LATEST_MS:
             raise self._wrong("is no instant")
         return EPOCH + timedelta(milliseconds=milliseconds)
+
+    def timestamp(self) -> datetime:
+        """An instant in RFC 3339, with an offset and up to nine decimals, of which six are kept."""
+        found = _RFC_3339.fullmatch(self.text())
+        if found is None:
+            raise self._wrong("is no instant")
+        fraction = (found[3] or "")[:6].ljust(6, "0")
+        offset = "+00:00" if found[4] in {"Z", "z"} else found[4]
+        try:
+            instant = datetime.fromisoformat(f"{found[1]}T{found[2]}.{fraction}{offset}")
+            instant = instant.astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise self._wrong("is no instant") from error
+        if not EPOCH <= instant < LATEST:
+            raise self._wrong("is no instant of our time")
+        return instant
 
     def one_of(self, words: Sequence[str]) -> str:
         if (word := self.text()) not in words:
@@ -143,4 +177,26 @@ class Value:
         return self._wrong(what)
 
     def _wrong(self, what: str) -> MisshapenError:
-        return self._source.misshapen(f"whose {self._at.lstrip('.') or 'whole'} {what}")
+        return self._source.misshapen(f"whose {self._place() or 'whole'} {what}")
+
+    def _place(self) -> str:
+        before = "" if self._parent is None else self._parent._place()  # noqa: SLF001 - of its kind
+        dot = "." if before and not self._at.startswith("[") else ""
+        return f"{before}{dot}{self._at}"
+
+
+def _decimal_of(raw: Any) -> Decimal | None:
+    """Return the finite number that *raw* is, or is the text of; None where it is none."""
+    if type(raw) is str:
+        text = raw
+    elif isinstance(raw, int | float) and not isinstance(raw, bool):
+        text = repr(raw)
+    else:
+        return None
+    try:
+        number = Decimal(text) if len(text) <= DIGITS and text.isascii() else None
+    except InvalidOperation:
+        return None
+    if number is None or not number.is_finite() or abs(number.adjusted()) > DIGITS:
+        return None
+    return number

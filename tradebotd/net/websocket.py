@@ -108,7 +108,10 @@ class Connection:
                     self._sends.spend(1, anyio.current_time())
         except TimeoutError as error:
             raise NotSentError(f"{self.venue}: more to send on a stream than it takes") from error
-        self._protocol.send_text(text.encode())
+        if self._protocol.state is not State.OPEN:  # its close frame came before our words
+            self.lose(*self._end())
+        else:
+            self._protocol.send_text(text.encode())
         await self._flush()
         if self.lost is not None:
             raise self.lost
@@ -128,25 +131,34 @@ class Connection:
         await self._news.wait()
 
     async def read(self) -> None:
-        """Read until the stream is lost; run beside whoever receives."""
+        """Read until the stream is lost; run beside whoever receives.
+
+        What came together with the answer to the handshake is taken before anything is read.
+        """
+        await self._take_all()
         while self.lost is None:
             try:
                 self._protocol.receive_data(await self._stream.receive(CHUNK_BYTES))
             except _BROKEN as error:
                 self.lose(LostBecause.CLOSED, type(error).__name__)
                 return
-            for event in self._protocol.events_received():
-                if isinstance(event, Frame):
-                    self._take(event)
-            if writes := self._protocol.data_to_send():
-                await self._write(writes)
-            if self._protocol.state is not State.OPEN and self.lost is None:
-                self.lose(*self._end())
+            await self._take_all()
+
+    async def _take_all(self) -> None:
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame):
+                self._take(event)
+        if writes := self._protocol.data_to_send():
+            await self._write(writes)
+        if self._protocol.state is not State.OPEN and self.lost is None:
+            self.lose(*self._end())
 
     async def ping(self) -> None:
         """Ping until the stream is lost: a half-open one answers no more."""
         while self.lost is None:
             await anyio.sleep(self._limits.ping_every)
+            if self._protocol.state is not State.OPEN:
+                return  # it is closing, which `read` sees to
             self._pongs = anyio.Event()
             self._sends.spend(1, anyio.current_time())
             self._protocol.send_ping(b"")
@@ -196,8 +208,10 @@ class Connection:
     def _end(self) -> tuple[LostBecause, str]:
         if (error := self._protocol.parser_exc) is not None and not isinstance(error, EOFError):
             return LostBecause.BAD_FRAME, str(error)
-        code, reason = self._protocol.close_code, self._protocol.close_reason
-        return LostBecause.CLOSED, f"code {code} {(reason or '')[:100]}".strip()
+        told = self._protocol.close_rcvd  # while it is closing, its code is told by this alone
+        if told is not None:
+            return LostBecause.CLOSED, f"code {told.code} {told.reason[:100]}".strip()
+        return LostBecause.CLOSED, f"code {self._protocol.close_code}"
 
     async def _flush(self) -> None:
         await self._write(self._protocol.data_to_send())

@@ -1,6 +1,6 @@
 """Port for market data; every adapter must pass tests/contract/test_feed.py."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -15,12 +15,14 @@ from tradebotd.domain.timeframe import Timeframe
 class FetchedCandles(NamedTuple):
     """Closed candles, oldest first, each open time once; and the rows that were rejected.
 
-    `duplicates` counts identical rows that were dropped.
+    `duplicates` counts identical rows that were dropped. `corrects`: where a range is asked for
+    again, values that differ from the stored ones take their place (adjusted ones, after a split).
     """
 
     candles: Sequence[Candle]
     rejected: Sequence[RejectedCandle] = ()
     duplicates: int = 0
+    corrects: bool = False
 
 
 class FeedBudget(NamedTuple):
@@ -91,14 +93,28 @@ class PolledFeed(Feed, Protocol):
         ...
 
 
+def _always(_: str) -> bool:
+    return True
+
+
+def _unheard(*_: object) -> None:
+    """Tell nobody."""
+
+
 class StreamNews(NamedTuple):
-    """Receiver of a stream, by our symbols; neither waits.
+    """Receiver of a stream, by our symbols; none of it waits.
 
     `candles`: minutes of them have closed, or were missed while the stream was away: `fetch` them.
+    `corrected`: a minute that had closed was told anew, with other values. `is_open`: whether
+    trades are expected now. `silent`: names of streams that tell nothing though they should, with
+    words; all of them, each time that they change.
     """
 
     price: Callable[[str, Decimal], None]
     candles: Callable[[Sequence[str]], None]
+    corrected: Callable[[str, Candle], None] = _unheard
+    is_open: Callable[[str], bool] = _always
+    silent: Callable[[Mapping[str, str]], None] = _unheard
 
 
 @runtime_checkable

@@ -1,15 +1,13 @@
 """Prices seen last, by kind: of symbols, as exits, entries and the paper venue compare them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tradebotd.domain.quote import PriceKind
 
 
-@dataclass(frozen=True, slots=True)
-class LastPrices:
+class LastPrices(NamedTuple):
     """The two latest ticks of a symbol; `previous` equals `current` at the first.
 
     `after_gap`: of the current tick. `seen_at`: when the current price was first seen, if it may be

@@ -49,7 +49,8 @@ class EntryTerms:
 
     `reference_price`: the last close, which the bot decided on; None: nothing to compare with.
     `stop` (the tightest in force) and `liquidation_price` are of the position as it would be
-    opened. `rate`: price of one unit of the quote asset in the account's currency.
+    opened. `max_notional`: of a position with the bot's leverage, in the quote asset. `rate`: price
+    of one unit of the quote asset in the account's currency.
     """
 
     bot_orders_last_minute: int = 0
@@ -59,6 +60,7 @@ class EntryTerms:
     stop: Decimal | None = None
     liquidation_price: Decimal | None = None
     max_leverage: int | None = None
+    max_notional: Decimal | None = None
     rate: Decimal = ONE
 
 
@@ -136,6 +138,12 @@ def _check_terms(
     if terms.max_leverage is not None and intent.leverage > terms.max_leverage:
         raise OrderDeniedError(
             DenialRule.MAX_LEVERAGE, f"{intent.leverage} where {terms.max_leverage} is allowed"
+        )
+    notional = request.quantity * asked
+    if terms.max_notional is not None and notional > terms.max_notional:
+        raise OrderDeniedError(
+            DenialRule.LEVERAGE_BRACKET,
+            f"{notional} with leverage {intent.leverage}, where {terms.max_notional} is allowed",
         )
     liquidation = terms.liquidation_price
     if stop_is_beyond(terms.side, terms.stop, liquidation):

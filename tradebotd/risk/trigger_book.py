@@ -92,6 +92,12 @@ class TriggerBook:
             entry.latched = False
             self._symbols[entry.position.symbol].insert(entry)
 
+    def latch(self, position_id: PositionId) -> None:
+        """Have ticks pass over a position that is watched. Raises KeyError if unknown."""
+        entry = self._entries[position_id]
+        self._symbols[entry.position.symbol].take_out(entry)
+        entry.latched = True
+
     def tick(self, symbol: str, price: Decimal) -> Sequence[Trigger]:
         """Return the triggers that *price* has met, nearest level first."""
         book = self._symbols.get(symbol)

@@ -61,6 +61,7 @@ _OF_POSITIONS: Final = """
      ORDER BY g.id, o.id
 """
 SELECT: Final[LiteralString] = "SELECT g.position_id," + COLUMNS + _OF_POSITIONS
+SELECT_SETTLED: Final[LiteralString] = "SELECT settled FROM orders WHERE id = $1"
 SELECT_LEFTOVER: Final[LiteralString] = """
     SELECT DISTINCT g.position_id
       FROM exit_groups AS g JOIN positions AS p ON p.id = g.position_id
@@ -248,3 +249,8 @@ def _order(row: Any) -> GroupOrder:
         created_at=row["created_at"],
         working_price=PriceKind(row["working_price"]),
     )
+
+
+async def is_settled(connection: Connection, order_id: OrderId) -> bool:
+    """Return whether the order is known to have come to its end."""
+    return bool(await connection.fetchval(SELECT_SETTLED, order_id))

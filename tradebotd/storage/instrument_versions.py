@@ -8,7 +8,7 @@ from typing import Any, Final, LiteralString
 
 from tradebotd.domain.filters import LotSize, PercentPrice, SymbolStatus
 from tradebotd.domain.ids import VenueName
-from tradebotd.domain.instrument import Instrument, MarginBracket
+from tradebotd.domain.instrument import Instrument, MarginBracket, NotionalCap
 from tradebotd.domain.order_type import OrderType
 from tradebotd.storage.postgres.database import Connection
 
@@ -94,6 +94,10 @@ _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "status": SymbolStatus,
     "order_types": lambda value: frozenset(OrderType(each) for each in value),
     "further_brackets": lambda value: tuple(MarginBracket(**_decimals(each)) for each in value),
+    "notional_caps": lambda value: tuple(
+        NotionalCap(leverage=int(each["leverage"]), notional=Decimal(each["notional"]))
+        for each in value
+    ),
     "percent_price": lambda value: PercentPrice(**_decimals(value)),
     "market_lot": lambda value: LotSize(**_decimals(value)),
     "stop_lot": lambda value: LotSize(**_decimals(value)),

@@ -41,6 +41,14 @@ UPSERT: Final[LiteralString] = """
            endpoints = excluded.endpoints, inferred_absent_at = excluded.inferred_absent_at,
            cancel_acknowledged_at = excluded.cancel_acknowledged_at, ended_at = NULL
 """
+# Sent, or being sent, and nobody has said what became of it; the index of unsettled orders serves.
+SELECT_LOST: Final[LiteralString] = """
+    SELECT o.client_order_id, o.venue, o.send_by, o.role = 'exit' AS is_exit,
+           coalesce(s.negatives, 0) AS negatives
+      FROM orders o LEFT JOIN order_searches s ON s.order_id = o.id AND s.ended_at IS NULL
+     WHERE NOT o.settled AND o.status IN ('unknown', 'pending_new')
+     ORDER BY o.id
+"""
 END: Final[LiteralString] = """
     UPDATE order_searches SET ended_at = $2 WHERE order_id = $1 AND ended_at IS NULL
 """
@@ -101,12 +109,36 @@ class OrderSearchState:
     cancel_acknowledged_at: datetime | None = None
 
 
+class LostOrder(NamedTuple):
+    """Order of which nobody knows; *negatives*: how often its venue has said so, and it counted."""
+
+    client_order_id: ClientOrderId
+    venue: VenueName
+    send_by: datetime
+    is_exit: bool
+    negatives: int
+
+
 async def select_in_doubt(
     connection: Connection,
 ) -> list[tuple[StoredOrder, OrderSearchState | None]]:
     """Return unsettled orders, and those inferred absent that are still searched for."""
     rows = await connection.fetch(SELECT_IN_DOUBT)
     return [(orders.from_row(row), _search(row)) for row in rows]
+
+
+async def select_lost(connection: Connection) -> list[LostOrder]:
+    """Return orders whose outcome is unknown; those that are being sent are among them."""
+    return [
+        LostOrder(
+            ClientOrderId(row["client_order_id"]),
+            VenueName(row["venue"]),
+            row["send_by"],
+            is_exit=row["is_exit"],
+            negatives=row["negatives"],
+        )
+        for row in await connection.fetch(SELECT_LOST)
+    ]
 
 
 async def select_symbols_unsettled(

@@ -84,6 +84,18 @@ ASSETS: Final = (
         min_trade_increment=Decimal("0.000000001"),
         price_increment=Decimal("0.001"),
     ),
+    Asset(
+        symbol="USDT/USD",
+        name="USD Tether / US Dollar",
+        kind="crypto",
+        exchange="CRYPTO",
+        marginable=False,
+        shortable=False,
+        easy_to_borrow=False,
+        min_order_size=Decimal(1),
+        min_trade_increment=Decimal("0.000000001"),
+        price_increment=Decimal("0.0001"),
+    ),
 )
 
 

@@ -9,8 +9,20 @@ from aiohttp import web
 
 from tests.simulators.alpaca.exchange import Exchange
 from tests.simulators.alpaca.gate import Gate
-from tests.simulators.alpaca.market import Happening, Quote, Trade
-from tests.simulators.alpaca.market_answers import bar_json, quote_json, trade_json
+from tests.simulators.alpaca.market import (
+    Happening,
+    Quote,
+    Trade,
+    TradingStatus,
+    Withdrawal,
+)
+from tests.simulators.alpaca.market_answers import (
+    bar_json,
+    quote_json,
+    status_json,
+    trade_json,
+    withdrawal_json,
+)
 from tests.simulators.alpaca.messagepack import UnreadableError, packed, unpacked
 from tests.simulators.alpaca.order_stream import beside, has_keys
 from tests.simulators.alpaca.refusals import RequestRefusedError
@@ -23,8 +35,10 @@ CHANNELS: Final = {
     "b": "bars",
     "u": "updatedBars",
     "d": "dailyBars",
+    "s": "statuses",
 }
-OTHER_CHANNELS: Final = ("statuses", "lulds", "corrections", "cancelErrors", "orderbooks")
+WITH_TRADES: Final = {"c": "corrections", "x": "cancelErrors"}  # whoever has the trades has these
+OTHER_CHANNELS: Final = ("lulds", "orderbooks")
 COUNTED: Final = ("trades", "quotes")
 PAID_FEEDS: Final = frozenset({"sip", "boats", "overnight"})
 SLOW: Final = 5_000  # events that wait for a client before it is called slow
@@ -109,7 +123,7 @@ class Session:
             return False
         if ("/" in happening.symbol) != (self._feed == "crypto"):
             return False
-        symbols = self._wanted.get(CHANNELS[happening.kind], [])
+        symbols = self._wanted.get(_channel_of(happening.kind), [])
         return happening.symbol in symbols or "*" in symbols
 
     async def _send_happenings(self) -> None:
@@ -124,7 +138,7 @@ class Session:
             if self._slow:
                 await self._fail(407)
                 return
-            channel = f"{CHANNELS[happening.kind]}.{happening.symbol}"
+            channel = f"{_channel_of(happening.kind)}.{happening.symbol}"
             await self._say([self._told(happening)], channel)
 
     async def _answer(self) -> None:
@@ -183,6 +197,7 @@ class Session:
     async def _tell_subscriptions(self) -> None:
         channels = (*CHANNELS.values(), *OTHER_CHANNELS)
         told = {name: self._wanted.get(name, []) for name in channels}
+        told |= {name: self._wanted.get("trades", []) for name in WITH_TRADES.values()}
         await self._say([{"T": "subscription", **told}])
 
     async def _fail(self, code: int) -> None:
@@ -197,6 +212,10 @@ class Session:
             told = quote_json(data, crypto=crypto)
         elif isinstance(data, Trade):
             told = trade_json(data, crypto=crypto)
+        elif isinstance(data, Withdrawal):
+            told = withdrawal_json(data)
+        elif isinstance(data, TradingStatus):
+            told = status_json(data)
         else:
             told = bar_json(data, crypto=crypto)
         if self._msgpack:
@@ -216,3 +235,7 @@ class Session:
     async def _say(self, messages: list[dict[str, Any]], channel: str = "") -> None:
         frame: Message = packed(messages) if self._msgpack else json.dumps(messages)
         await self._stream.send(frame, channel)
+
+
+def _channel_of(kind: str) -> str:
+    return "trades" if kind in WITH_TRADES else CHANNELS[kind]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Protocol
 
 from tests.simulators.alpaca.activities import Activities
@@ -24,6 +25,19 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
 
+@dataclass(frozen=True)
+class Execution:
+    """One fill with its fee. Alpaca tells the fee of none; *total*: of the order, with this one."""
+
+    order: Order
+    total: Decimal
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    fee_asset: str
+    at: datetime
+
+
 @dataclass
 class Desk:
     clock: Clock
@@ -34,6 +48,7 @@ class Desk:
     book: Book = field(default_factory=Book)
     updates: TradeUpdates = field(default_factory=TradeUpdates)
     activities: Activities = field(default_factory=Activities)
+    executions: list[Execution] = field(default_factory=list)
     due: list[tuple[datetime, int, Action]] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     wake: Callable[[timedelta], None] = lambda _: None  # has a server look again after that long

@@ -83,11 +83,24 @@ class Exchange:
         self.desk.market.quote(symbol, quote)
         match_symbol(self.desk, symbol)
 
-    def trade(self, symbol: str, price: str | Decimal, size: str | Decimal = "100") -> None:
+    def trade(
+        self,
+        symbol: str,
+        price: str | Decimal,
+        size: str | Decimal = "100",
+        conditions: tuple[str, ...] = ("@",),
+    ) -> None:
         """Print a trade of others: stops look at it."""
         self.catch_up()
-        self.desk.market.trade(symbol, Decimal(price), Decimal(size), self.desk.now)
+        market, now = self.desk.market, self.desk.now
+        market.trade(symbol, Decimal(price), Decimal(size), now, conditions)
         match_symbol(self.desk, symbol)
+
+    def withdraw(self, symbol: str, instead: str | Decimal | None = None) -> None:
+        """Cancel the newest trade of *symbol*, or correct its price: whoever follows it is told."""
+        self.catch_up()
+        price = None if instead is None else Decimal(instead)
+        self.desk.market.withdraw(symbol, self.desk.now, price)
 
     def bar(self, symbol: str, bar: Bar, feed: str = "sip") -> None:
         self.catch_up()
@@ -96,10 +109,8 @@ class Exchange:
     def halt(self, symbol: str, *, halted: bool = True) -> None:
         """Stop the trading of *symbol*, or let it go on."""
         self.catch_up()
-        if halted:
-            self.desk.market.halted.add(symbol)
-        else:
-            self.desk.market.halted.discard(symbol)
+        self.desk.market.halt(symbol, self.desk.now, halted=halted)
+        if not halted:
             match_symbol(self.desk, symbol)
 
     def submit(self, body: Any) -> dict[str, Any]:

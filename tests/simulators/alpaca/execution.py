@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.simulators.alpaca import groups
 from tests.simulators.alpaca.calendar import Phase, phase_at
-from tests.simulators.alpaca.desk import Desk
+from tests.simulators.alpaca.desk import Desk, Execution
 from tests.simulators.alpaca.orders import WORKING, Order, Status
 from tests.simulators.shared.money import text
 
@@ -73,7 +73,9 @@ def fill(desk: Desk, order: Order, quantity: Decimal, price: Decimal) -> None:
         order.status = Status.FILLED
     elif order.status is Status.NEW:
         order.status = Status.PARTIALLY_FILLED
-    _charge(desk, order, quantity, price)
+    fee, paid_in = _charge(desk, order, quantity, price)
+    done = Execution(order, order.filled, price, quantity, fee, paid_in, at)
+    desk.executions.append(done)
     position = desk.ledger.quantity(symbol)
     execution = desk.updates.execution(order, at, price=price, quantity=quantity, position=position)
     desk.activities.fill(order, at, execution, price=price, quantity=quantity)
@@ -122,22 +124,24 @@ def _trail(desk: Desk, order: Order) -> None:
     order.stop_price = (mark + order.sign * trail).quantize(CENT)
 
 
-def _charge(desk: Desk, order: Order, quantity: Decimal, price: Decimal) -> None:
+def _charge(desk: Desk, order: Order, quantity: Decimal, price: Decimal) -> tuple[Decimal, str]:
     """Crypto pays in what it gets: a buy in the coin, a sale in USD. Stocks pay TAF on sales.
 
     The balance moves with the fill (a stock's fee: with its row); rows come on the next day.
+    Returns what moved with the fill.
     """
     if order.asset.is_crypto:
-        rate = desk.terms.crypto_taker_fee
+        rate, base = desk.terms.crypto_taker_fee, order.asset.symbol.partition("/")[0]
         if order.side == "buy":
             coins = (quantity * rate).quantize(GRAIN, ROUND_CEILING)
             desk.ledger.take_fee(order.asset.position_symbol, coins)
             _row(desk, "CFEE", ZERO, order, qty=text(-coins), price=text(price))
-        else:
-            dollars = (quantity * price * rate).quantize(GRAIN, ROUND_CEILING)
-            desk.ledger.transfer(-dollars)
-            _row(desk, "FEE", -dollars, order)
-    elif order.side == "sell" and desk.terms.sell_fee_per_share:
+            return coins, base
+        dollars = (quantity * price * rate).quantize(GRAIN, ROUND_CEILING)
+        desk.ledger.transfer(-dollars)
+        _row(desk, "FEE", -dollars, order)
+        return dollars, desk.terms.currency
+    if order.side == "sell" and desk.terms.sell_fee_per_share:
         dollars = (quantity * desk.terms.sell_fee_per_share).quantize(CENT, ROUND_CEILING)
 
         def pay() -> None:
@@ -145,6 +149,7 @@ def _charge(desk: Desk, order: Order, quantity: Decimal, price: Decimal) -> None
             desk.activities.money("FEE", desk.now, -dollars, description=f"TAF fee {quantity}")
 
         desk.on(next_utc_day(desk.now), pay)
+    return ZERO, desk.terms.currency
 
 
 def next_utc_day(moment: datetime) -> datetime:

@@ -29,6 +29,28 @@ class Trade:
     size: Decimal
     at: datetime
     number: int
+    conditions: tuple[str, ...] = ("@",)
+    update: str | None = None  # canceled, incorrect, corrected
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """What becomes of *trade*: cancelled, or corrected by *instead*."""
+
+    trade: Trade
+    at: datetime
+    instead: Trade | None = None
+
+
+@dataclass(frozen=True)
+class TradingStatus:
+    """*code*: H and P halt, T resumes (tape C)."""
+
+    code: str
+    message: str
+    reason_code: str
+    reason: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -56,11 +78,11 @@ class Split:
 
 @dataclass(frozen=True)
 class Happening:
-    """One event of a data stream: *kind* is t, q, b, u or d."""
+    """One event of a data stream: *kind* is t, q, b, u, d, c, x or s."""
 
     kind: str
     symbol: str
-    data: Quote | Trade | Bar
+    data: Quote | Trade | Bar | Withdrawal | TradingStatus
     feed: str | None = None  # bars: the feed they are of; None: every one
 
 
@@ -89,11 +111,36 @@ class Market:
         self.quotes[symbol] = quote
         self._tell(Happening("q", symbol, quote))
 
-    def trade(self, symbol: str, price: Decimal, size: Decimal, at: datetime) -> None:
+    def trade(
+        self,
+        symbol: str,
+        price: Decimal,
+        size: Decimal,
+        at: datetime,
+        conditions: tuple[str, ...] = ("@",),
+    ) -> None:
         self._numbers += 1
-        trade = Trade(price, size, at, self._numbers)
+        trade = Trade(price, size, at, self._numbers, conditions)
         self.trades[symbol] = trade
         self._tell(Happening("t", symbol, trade))
+
+    def withdraw(self, symbol: str, at: datetime, instead: Decimal | None = None) -> None:
+        """Cancel the newest trade of *symbol*, or correct its price to *instead*."""
+        trade = self.trades[symbol]
+        if instead is None:
+            self.trades[symbol] = replace(trade, update="canceled")
+            self._tell(Happening("x", symbol, Withdrawal(trade, at)))
+            return
+        self._numbers += 1
+        corrected = replace(trade, price=instead, number=self._numbers, update="corrected")
+        self.trades[symbol] = corrected
+        self._tell(Happening("c", symbol, Withdrawal(trade, at, corrected)))
+
+    def halt(self, symbol: str, at: datetime, *, halted: bool) -> None:
+        """Halt *symbol*, or let it go on; whoever follows its status is told."""
+        told = ("H", "Trading Halt") if halted else ("T", "Trading Resumption")
+        (self.halted.add if halted else self.halted.discard)(symbol)
+        self._tell(Happening("s", symbol, TradingStatus(*told, "T12", "Information requested", at)))
 
     def bar(self, symbol: str, bar: Bar, feed: str = "sip") -> None:
         """A minute's bar; one of a minute that is known revises it, and is told as `u`."""

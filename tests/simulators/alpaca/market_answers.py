@@ -9,7 +9,16 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tests.simulators.alpaca.calendar import NEW_YORK
-from tests.simulators.alpaca.market import Bar, Market, Quote, Trade, adjusted, joined
+from tests.simulators.alpaca.market import (
+    Bar,
+    Market,
+    Quote,
+    Trade,
+    TradingStatus,
+    Withdrawal,
+    adjusted,
+    joined,
+)
 from tests.simulators.alpaca.refusals import RequestRefusedError
 from tests.simulators.alpaca.wording import moment_of, stamp, whole_stamp
 
@@ -17,6 +26,8 @@ ZERO: Final = Decimal(0)
 TIMEFRAME: Final = re.compile(
     r"(\d{1,2})(Min|T|Hour|H|Day|D|Week|W|Month|M)", re.IGNORECASE
 )  # ccxt writes 1min
+SHARE: Final = re.compile(r"[A-Z0-9]{1,12}(\.[A-Z]{1,3})?")
+CRYPTO: Final = re.compile(r"[A-Z0-9]{1,12}/?[A-Z0-9]{2,12}")
 DEFAULT_LIMIT: Final = 1000
 LARGEST_LIMIT: Final = 10_000
 RECENT: Final = timedelta(minutes=15)
@@ -28,7 +39,7 @@ def bars_answer(
     market: Market, query: dict[str, str], now: datetime, *, crypto: bool, plan: str = "paid"
 ) -> dict[str, Any]:
     """One page of bars: by symbol first, then by time; the limit is of all symbols together."""
-    symbols = symbols_of(query)
+    symbols = symbols_of(query, crypto=crypto)
     feed = "crypto" if crypto else _history_feed(query, plan, now)
     start, end = _span(query, now)
     first, last = (frame_start(query, start), end)
@@ -92,7 +103,7 @@ def frame_start(query: dict[str, str], start: datetime) -> datetime:
 
 
 def latest_quotes(market: Market, query: dict[str, str], *, crypto: bool) -> dict[str, Any]:
-    symbols = symbols_of(query)
+    symbols = symbols_of(query, crypto=crypto)
     if not crypto:
         _latest_feed(query)
     return {
@@ -105,7 +116,7 @@ def latest_quotes(market: Market, query: dict[str, str], *, crypto: bool) -> dic
 
 
 def latest_trades(market: Market, query: dict[str, str], *, crypto: bool) -> dict[str, Any]:
-    symbols = symbols_of(query)
+    symbols = symbols_of(query, crypto=crypto)
     if not crypto:
         _latest_feed(query)
     return {
@@ -119,7 +130,7 @@ def latest_trades(market: Market, query: dict[str, str], *, crypto: bool) -> dic
 
 def latest_bars(market: Market, query: dict[str, str], *, crypto: bool) -> dict[str, Any]:
     feed = "crypto" if crypto else query.get("feed", "iex")
-    found = {symbol: market.minutes(symbol, feed) for symbol in symbols_of(query)}
+    found = {symbol: market.minutes(symbol, feed) for symbol in symbols_of(query, crypto=crypto)}
     return {
         "bars": {
             symbol: bar_json(bars[-1], crypto=crypto) for symbol, bars in found.items() if bars
@@ -130,7 +141,7 @@ def latest_bars(market: Market, query: dict[str, str], *, crypto: bool) -> dict[
 def order_books(market: Market, query: dict[str, str]) -> dict[str, Any]:
     """One level of each side: the quote."""
     told = {}
-    for symbol in symbols_of(query):
+    for symbol in symbols_of(query, crypto=True):
         quote = market.quotes.get(symbol)
         if quote is not None:
             told[symbol] = {
@@ -159,9 +170,43 @@ def quote_json(quote: Quote, *, crypto: bool) -> dict[str, Any]:
 
 def trade_json(trade: Trade, *, crypto: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"t": stamp(trade.at), "p": number(trade.price), "i": trade.number}
+    if trade.update is not None:
+        told["u"] = trade.update
     if crypto:
         return told | {"s": number(trade.size), "tks": "B"}
-    return told | {"s": int(trade.size), "x": "V", "c": ["@"], "z": "C"}
+    return told | {"s": int(trade.size), "x": "V", "c": list(trade.conditions), "z": "C"}
+
+
+def withdrawal_json(told: Withdrawal) -> dict[str, Any]:
+    """A cancel (x) of a trade, or its correction (c)."""
+    trade, new = told.trade, told.instead
+    common = {"x": "V", "z": "C", "t": stamp(told.at)}
+    if new is None:
+        return {
+            **common, "i": trade.number, "p": number(trade.price), "s": int(trade.size), "a": "C"
+        }  # fmt: skip
+    return {
+        **common,
+        "oi": trade.number,
+        "op": number(trade.price),
+        "os": int(trade.size),
+        "oc": ["@"],
+        "ci": new.number,
+        "cp": number(new.price),
+        "cs": int(new.size),
+        "cc": ["@"],
+    }
+
+
+def status_json(told: TradingStatus) -> dict[str, Any]:
+    return {
+        "sc": told.code,
+        "sm": told.message,
+        "rc": told.reason_code,
+        "rm": told.reason,
+        "t": stamp(told.at),
+        "z": "C",
+    }
 
 
 def bar_json(bar: Bar, *, crypto: bool) -> dict[str, Any]:
@@ -182,10 +227,14 @@ def number(value: Decimal) -> int | float:
     return int(value) if value == int(value) else float(value)
 
 
-def symbols_of(query: dict[str, str]) -> list[str]:
+def symbols_of(query: dict[str, str], *, crypto: bool) -> list[str]:
+    """One name that cannot be one of its kind has the whole refused; an unknown one is left out."""
     symbols = [each for each in query.get("symbols", "").split(",") if each]
     if not symbols:
         raise bad("symbols is required")
+    for each in symbols:
+        if not (CRYPTO if crypto else SHARE).fullmatch(each):
+            raise bad(f"code=400, message=invalid symbol: {each}")
     return symbols
 
 

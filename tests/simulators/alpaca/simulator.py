@@ -15,6 +15,7 @@ from tests.simulators.alpaca.order_stream import OrderStream
 from tests.simulators.alpaca.orders import Status
 from tests.simulators.alpaca.refusals import not_found
 from tests.simulators.alpaca.terms import Terms
+from tests.simulators.alpaca.told_ledger import ledger_of
 from tests.simulators.alpaca.wording import moment_of
 from tests.simulators.shared.answers import Scene
 
@@ -110,7 +111,12 @@ class Simulator:
         async def violations(_: dict[str, Any]) -> list[tuple[str, str]]:
             return self.gate.violations
 
+        async def ledger(_: dict[str, Any]) -> dict[str, Any]:
+            self.exchange.catch_up()
+            return ledger_of(self.exchange.desk)
+
         return {
+            "ledger": ledger,
             "quote": quote,
             "trade": trade,
             "bar": bar,

@@ -8,7 +8,6 @@ from tests.simulators.shared.streams import Stream
 
 PING_MS = 20_000  # of the simulator's clock
 LIFE_MS = 86_400_000
-LOOK = 0.02  # seconds of real time between two looks at the simulator's clock
 WAITING = 10_000  # events for a client that does not read; the venue drops such a client
 
 
@@ -37,7 +36,7 @@ class Outbox:
     async def keep(self) -> None:
         """Ping every 20 s and disconnect after 24 h, both of the simulator's clock; until cancelled."""
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(self.stream.look)
             now = self._now_ms()
             if now - self.connected_ms >= LIFE_MS:
                 await self.stream.close(1001, b"")

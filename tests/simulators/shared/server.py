@@ -50,10 +50,10 @@ class Server:
         await self.clock.run_due()
         await self.met()
 
-    async def tick(self) -> None:
+    async def tick(self, every: float = TICK) -> None:
         """Do by itself what is due, and lift what has lasted; until it is cancelled."""
         while True:
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(every)
             await self.settle()
             now = asyncio.get_running_loop().time()
             over = [each for at, each in self._lifts if at <= now]
@@ -113,12 +113,17 @@ class Server:
 
 @asynccontextmanager
 async def served(
-    build: AppBuilder, port: int = 0, *, clock: SimulatorClock | None = None
+    build: AppBuilder,
+    port: int = 0,
+    *,
+    clock: SimulatorClock | None = None,
+    tick: float = TICK,
 ) -> AsyncIterator[Server]:
     """The simulator that *build* makes, on *port* of the loopback (any, if it is 0), until the block is left.
 
     *build* is given the scene and returns the application with the vendor's routes; the faults'
-    middleware and `POST /_control` are added here.
+    middleware and `POST /_control` are added here. *tick*: seconds of the loop between two looks at
+    what is due.
     """
     scene = Scene(clock)
     app = build(scene)
@@ -137,7 +142,7 @@ async def served(
     try:
         await listener.open()
         await control_listener.open()
-        async with _running(server.tick):
+        async with _running(lambda: server.tick(tick)):
             yield server
     finally:
         await listener.close()

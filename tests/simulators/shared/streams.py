@@ -14,7 +14,7 @@ from tests.simulators.shared.listener import reset
 LONGEST: Final = 10_000  # events that a stalled stream keeps; the oldest go first
 LARGEST: Final = 4 * 2**20  # bytes of a message that is received
 
-POLL: Final = 0.02  # seconds
+POLL: Final = 0.02  # seconds of the loop between two looks at the simulator's clock, or at a socket
 
 Message = str | bytes
 
@@ -29,6 +29,7 @@ class Stream:
         self._socket = socket
         self._transport = request.transport
         self.path = request.path
+        self.look = POLL
         self.faults: list[Fault] = []
         self._held: deque[Message] = deque(maxlen=LONGEST)
         self.sent = 0  # events that left
@@ -58,7 +59,7 @@ class Stream:
             elif message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
                 yield message.data
         while self._is_half_open and not _is_over(self._transport):  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(self.look)
         if not _is_over(self._transport):
             await self._socket.close(drain=False)
 
@@ -113,6 +114,7 @@ class Streams:
     def __init__(self) -> None:
         self.open: list[Stream] = []
         self.opened = 0
+        self.look = POLL  # of each that is opened from now on
         self._lasting: list[Fault] = []
 
     async def accept(self, request: web.Request) -> Stream:
@@ -120,6 +122,7 @@ class Streams:
         socket = web.WebSocketResponse(autoping=False, autoclose=False, max_msg_size=LARGEST)
         await socket.prepare(request)
         stream = Stream(socket, request)
+        stream.look = self.look
         for fault in self._lasting:
             await stream.met(fault)
         self.open.append(stream)

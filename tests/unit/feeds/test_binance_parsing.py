@@ -12,8 +12,8 @@ from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.binance import facts
 from tradebotd.feeds.binance.depth_messages import depth_event_of, snapshot_of
 from tradebotd.feeds.binance.events import Answered, Minute, Shutdown, Trade, event_of
-from tradebotd.feeds.binance.kept_candles import KEPT, KeptCandles
 from tradebotd.feeds.binance.parsing import page_of, prices_of
+from tradebotd.feeds.kept_candles import KEPT, KeptCandles
 from tradebotd.market.validate import validate
 from tradebotd.net.answers import Source
 from tradebotd.net.errors import MisshapenError

@@ -13,6 +13,8 @@ class Bot(Message):
     name: str
     bot: str
     symbol: str
+    venue: str | None = None
+    place: str | None = None  # live (real money), demo, testnet, paper, simulator, not live
     timeframe: str | None
     strategy: str | None
     active: bool

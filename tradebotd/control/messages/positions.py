@@ -60,6 +60,7 @@ class Position(Message):
     quote_asset: str | None = None  # of its prices and its P&L
     protected_by: ProtectedBy
     resting_quantity: Money | None = None  # for how much of it a stop rests at the venue
+    unprotected_seconds: float | None = None  # without guard since its first fill; None: no stop
     stop_kind: StopKind | None = None  # of the stop that is met first
     stop_distance_percent: Money | None = None  # from the price of its `trigger_kind`
     pnl_at_stop: Money | None = None  # should it fill at its price, before fees

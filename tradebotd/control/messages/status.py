@@ -68,9 +68,21 @@ class Held(Message):
     entry_price: Money
 
 
+class VenueState(Message):
+    """Venue of the file. `place`: live (real money), demo, testnet, paper, simulator, not live."""
+
+    name: str
+    kind: str
+    place: str
+
+
 class BotSummary(Message):
+    """Bot in short. `venue`, `place`: null where its symbol is in no file any more."""
+
     name: str
     symbol: str
+    venue: str | None = None
+    place: str | None = None
     status: str
     doing: str = ""  # what it waits for, in words
     position: Held | None
@@ -108,6 +120,7 @@ class Status(Message):
     problems: list[Problem]
     leader: Leader | None
     database: DatabaseState
+    venues: list[VenueState] = Field(default_factory=list)
     jobs: JobCounts
     bots: list[BotSummary]
     positions: int

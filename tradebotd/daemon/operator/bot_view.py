@@ -71,9 +71,16 @@ class BotView:
         return known[name]
 
     def _shown(self, row: reports.Row) -> reports.Row:
-        """Add the P&L in the account's currency and what the bot is doing."""
+        """Add the P&L in the account's currency, where the bot trades, and what it is doing."""
         known, waiting = self._today.counted(row)
         currency = self._today.currencies.currency
-        money = {"daily_pnl": known, "daily_unconverted": waiting, "currency": currency}
+        money: reports.Row = {
+            "daily_pnl": known,
+            "daily_unconverted": waiting,
+            "currency": currency,
+        }
         held = bool(row["in_position"])
+        venue = self._status.venue_of(row["symbol"])
+        if venue is not None:
+            money |= {"venue": venue.name, "place": venue.place}
         return {**row, **money, "doing": self._status.doing(row, self._clock.now(), held=held)}

@@ -20,8 +20,9 @@ from tradebotd.storage.postgres.database import Database
 
 
 class PositionView:
-    """*protected_by*, *resting_quantity*, *resting_kind*: the exit manager's word on who would end
-    a loss of a position, for how much of it a stop rests, and which price that is compared with.
+    """*protected_by*, *resting_quantity*, *resting_kind*, *unprotected_seconds*: the exit manager's
+    word on who would end a loss of a position, for how much of it a stop rests, which price that is
+    compared with, and for how long there was none.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class PositionView:
         protected_by: Callable[[PositionId], ProtectedBy],
         resting_kind: Callable[[PositionId], PriceKind | None],
         resting_quantity: Callable[[PositionId], Decimal | None],
+        unprotected_seconds: Callable[[PositionId], float | None],
     ) -> None:
         self._resting_quantity = resting_quantity
+        self._unprotected_seconds = unprotected_seconds
         self._database = database
         self._clock = clock
         self._symbols = symbols
@@ -66,6 +69,7 @@ class PositionView:
             unrealized_pnl=unrealized(row, last),
             protected_by=self._protected_by(row["id"]),
             resting_quantity=self._resting_quantity(row["id"]),
+            unprotected_seconds=self._unprotected_seconds(row["id"]),
             **exits,
         )
 

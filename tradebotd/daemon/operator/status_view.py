@@ -23,6 +23,7 @@ from tradebotd.control.messages.status import (
     Problem,
     State,
     Status,
+    VenueState,
 )
 from tradebotd.daemon.bot_words import doing
 from tradebotd.daemon.operator.position_view import unrealized
@@ -83,6 +84,7 @@ class StatusView:
         gate: EntryGate,
         lease: Lease,
         today: TodaysPnl,
+        venues: Sequence[VenueState],
         source: Literal["live", "replay", "synthetic"],
         state: Callable[[], State],
         waits_for: Callable[[], str | None],
@@ -98,6 +100,7 @@ class StatusView:
         self._gate = gate
         self._lease = lease
         self._today = today
+        self._venues = {venue.name: venue for venue in venues}
         self._source = source
         self._state = state
         self._waits_for = waits_for
@@ -140,6 +143,7 @@ class StatusView:
                 pool_size=self._database.pool_size,
                 pool_in_use=self._database.pool_in_use,
             ),
+            venues=list(self._venues.values()),
             jobs=_counts(facts.jobs),
             bots=bots,
             positions=len(seen.positions),
@@ -158,6 +162,11 @@ class StatusView:
         if state == "running" and self._gate.halt_reason is not None:
             return "halted"
         return state
+
+    def venue_of(self, symbol: str) -> VenueState | None:
+        """Return where *symbol* is traded; None: the file does not know it any more."""
+        known = self._today.symbols.get(symbol)
+        return None if known is None else self._venues.get(known.instrument.venue)
 
     def halt(self) -> Halt | None:
         gate = self._gate
@@ -259,9 +268,12 @@ class StatusView:
         short = None
         if held is not None:
             short = Held(**{key: held[key] for key in ("id", "side", "quantity", "entry_price")})
+        venue = self.venue_of(row["symbol"])
         return BotSummary(
             name=row["name"],
             symbol=row["symbol"],
+            venue=None if venue is None else venue.name,
+            place=None if venue is None else venue.place,
             status=row["status"],
             doing=self.doing(row, now, held=held is not None),
             position=short,

@@ -15,14 +15,17 @@ from tradebotd.trading.exits.backoff import RetryTimers
 from tradebotd.trading.exits.exit_holds import ExitHolds
 from tradebotd.trading.exits.exit_intents import ExitIntent
 from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.level_times import LevelTimes
 from tradebotd.trading.exits.manager import ExitManager, ExitParts
 from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
 from tradebotd.trading.exits.orphaned_exits import OrphanedExits
+from tradebotd.trading.exits.refused_stops import RefusedStops
 from tradebotd.trading.exits.resting_rounds import RestingRounds
 from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
+from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FreshPrices
 from tradebotd.trading.prices.split_pauses import SplitPauses
@@ -42,21 +45,14 @@ def wire_exits(
 ) -> ExitManager:
     """Build the exit manager. *resting*: venues where stops rest (None: all that take them)."""
     hours = _hours(core)
-    tracked = TrackedPositions(
-        core.database, core.clock, core.symbols, core.calendars, lambda: bad_ticks.limit
-    )
+    level_times, tracked = _tracked(core, bad_ticks)
     pauses = SplitPauses(core.database, core.clock, hours)
-    groups, stops = _resting(core, placement, evidence, resting, limit_offsets)
+    times = UnprotectedTimes(core.database, core.clock, core.symbols, core.calendars)
+    venues = resting_venues(core.venues, resting)
+    refusals = RefusedStops(core.clock, core.prices, core.symbols, venues, level_times.of)
+    groups, stops = _resting(core, placement, evidence, refusals, limit_offsets, times)
     timers, unfilled = RetryTimers(), UnfilledStops(core.database, core.clock)
-    holds = ExitHolds(
-        clock=core.clock,
-        pauses=pauses,
-        resting=stops,
-        placement=placement,
-        timers=timers,
-        unfilled=unfilled,
-        symbols=core.symbols,
-    )
+    holds = _holds(core, placement, stops, pauses, timers, unfilled)
     market_exits = MarketExits(
         placement=groups,
         database=core.database,
@@ -72,7 +68,7 @@ def wire_exits(
         sequential=core.sequential,
     )
     orphaned = OrphanedExits(groups, core.clock, sequential=core.sequential)
-    fresh = _fresh(core, bad_ticks, tracked)
+    fresh = _fresh(core, bad_ticks, level_times)
     parts = ExitParts(
         tracked=tracked,
         bad_ticks=bad_ticks,
@@ -97,10 +93,30 @@ def wire_exits(
         bans=core.bans,
         ban_alerts=BanAlerts(core.database, core.clock, core.bans),
         hours=hours,
+        times=times,
     )
     manager = ExitManager(parts, clock=core.clock, prices=core.prices, writes=core.database.writes)
     recorder.subscribe(manager)
     return manager
+
+
+def _holds(
+    core: TradingCore,
+    placement: Placement,
+    stops: RestingStops,
+    pauses: SplitPauses,
+    timers: RetryTimers,
+    unfilled: UnfilledStops,
+) -> ExitHolds:
+    return ExitHolds(
+        clock=core.clock,
+        pauses=pauses,
+        resting=stops,
+        placement=placement,
+        timers=timers,
+        unfilled=unfilled,
+        symbols=core.symbols,
+    )
 
 
 def _rounds(
@@ -124,13 +140,25 @@ def _rounds(
     )
 
 
-def _fresh(core: TradingCore, bad_ticks: BadTickFilter, tracked: TrackedPositions) -> FreshPrices:
+def _tracked(core: TradingCore, bad_ticks: BadTickFilter) -> tuple[LevelTimes, TrackedPositions]:
+    level_times = LevelTimes(core.clock, lambda name: _echoes(core, name))
+    return level_times, TrackedPositions(
+        core.database, level_times, core.symbols, core.calendars, lambda: bad_ticks.limit
+    )
+
+
+def _echoes(core: TradingCore, name: VenueName) -> bool:
+    venue = core.venues.get(name)
+    return venue is not None and venue.traits.quotes_echo
+
+
+def _fresh(core: TradingCore, bad_ticks: BadTickFilter, level_times: LevelTimes) -> FreshPrices:
     return FreshPrices(
         prices=core.prices,
         symbols=core.symbols,
         calendars=core.calendars,
         venues=core.venues,
-        levels_since=tracked.levels_since,
+        levels_since=level_times.of,
         is_doubted=bad_ticks.is_doubted,
     )
 
@@ -139,8 +167,9 @@ def _resting(
     core: TradingCore,
     placement: Placement,
     evidence: ExitEvidence,
-    where: Collection[VenueName] | None,
+    refusals: RefusedStops,
     limit_offsets: Mapping[VenueName, Decimal],
+    times: UnprotectedTimes,
 ) -> tuple[ExitPlacement, RestingStops]:
     groups = ExitPlacement(
         database=core.database,
@@ -152,13 +181,15 @@ def _resting(
     )
     stops = RestingStops(
         placement=groups,
+        refusals=refusals,
         database=core.database,
         clock=core.clock,
         prices=core.prices,
         symbols=core.symbols,
         calendars=core.calendars,
-        venues=resting_venues(core.venues, where),
+        venues=refusals.venues,
         limit_offsets=limit_offsets,
+        times=times,
     )
     return groups, stops
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import SecretStr
 
@@ -49,6 +49,7 @@ class LoadedFiles:
     keys: Mapping[str, VenueKey]
     warnings: tuple[ConfigWarning, ...] = ()
     feed_keys: Mapping[FeedName, SecretStr] = field(default_factory=dict)
+    feed_secrets: Mapping[FeedName, SecretStr] = field(default_factory=dict)
 
     def problems_of(self, config: Config) -> list[str]:
         """Problems of another *config* beside these recordings."""
@@ -123,7 +124,8 @@ def read_files(config: Config) -> LoadedFiles:
         strategies,
         load_migrations(),
         keys,
-        feed_keys=_feed_keys(config, symbols),
+        feed_keys=_feed_keys(config, symbols, "api_key"),
+        feed_secrets=_feed_keys(config, symbols, "api_secret"),
     )
 
 
@@ -145,15 +147,18 @@ def _venue_keys(config: Config, problems: list[str]) -> dict[str, VenueKey]:
     return keys
 
 
-def _feed_keys(config: Config, symbols: Sequence[MarketSymbol]) -> dict[FeedName, SecretStr]:
-    """Read the key of every feed in use; one that cannot be read is no problem of its own."""
+def _feed_keys(
+    config: Config, symbols: Sequence[MarketSymbol], which: Literal["api_key", "api_secret"]
+) -> dict[FeedName, SecretStr]:
+    """Read *which* of every feed in use; one that cannot be read is no problem of its own."""
     keys: dict[FeedName, SecretStr] = {}
     used = used_feeds(symbols)
     for name, feed in config.feeds.items():
-        if feed.api_key is None or name not in used:
+        reference = feed.api_key if which == "api_key" else feed.api_secret
+        if reference is None or name not in used:
             continue
         try:
-            keys[FeedName(name)] = read_secret(feed.api_key, f"feeds.{name}.api_key", config)
+            keys[FeedName(name)] = read_secret(reference, f"feeds.{name}.{which}", config)
         except ConfigError:
             continue  # told by the checks of the file
     return keys

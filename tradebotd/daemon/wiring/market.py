@@ -164,5 +164,9 @@ def _feed(
             from tradebotd.daemon.wiring.binance_feed import binance  # noqa: PLC0415
 
             return binance(name, section, clock, outside)
+        case "alpaca":
+            from tradebotd.daemon.wiring.alpaca_feed import alpaca  # noqa: PLC0415
+
+            return alpaca(name, section, files, clock, outside)
         case _:
             raise ConfigError([f"feeds.{name}.kind: {section.kind!r} is not available"])

@@ -4,7 +4,8 @@ from functools import partial
 from typing import Literal
 
 from tradebotd.config.model import Config
-from tradebotd.control.messages.status import State
+from tradebotd.config.venue_places import place_of_venue
+from tradebotd.control.messages.status import State, VenueState
 from tradebotd.daemon.app import App
 from tradebotd.daemon.disk_watch import guards_of
 from tradebotd.daemon.operator.bot_view import BotView
@@ -35,6 +36,10 @@ def wire_operator(
         gate=trading.gate,
         lease=trading.lease,
         today=today,
+        venues=[
+            VenueState(name=name, kind=venue.kind, place=place_of_venue(venue))
+            for name, venue in config.venues.items()
+        ],
         source=_source(config),
         state=partial(_state, app),
         waits_for=lambda: app.waits_for,
@@ -53,6 +58,7 @@ def wire_operator(
         protected_by=trading.protection.protected_by,
         resting_kind=trading.protection.resting_kind,
         resting_quantity=trading.protection.resting_quantity,
+        unprotected_seconds=trading.protection.unprotected_seconds,
     )
     return Operator(
         database=database,

@@ -79,6 +79,7 @@ def wire_order_path(
         held=lambda: list(exits.held.values()),
     )
     placement.subscribe_to_rejections(instruments.on_refused)
+    placement.subscribe_to_unknown(reconciliation.looks.on_unknown)
     return OrderPath(
         recorder=recorder,
         placement=placement,

@@ -18,12 +18,14 @@ from tradebotd.trading.reconciliation.forced_closes import ForcedCloses
 from tradebotd.trading.reconciliation.funding import FundingRecorder
 from tradebotd.trading.reconciliation.holdings import Holdings
 from tradebotd.trading.reconciliation.late_fees import LateFees
+from tradebotd.trading.reconciliation.prompt_looks import PromptLooks
 from tradebotd.trading.reconciliation.reconciler import Reconciler, ReconciliationParts
 from tradebotd.trading.reconciliation.unknown_orders import UnknownOrderResolver
 
 
 class Reconciliation(NamedTuple):
     reconciler: Reconciler
+    looks: PromptLooks
     adoption: Adoption
     external: ExternalActivity
     evidence: ExitEvidence
@@ -42,6 +44,9 @@ def wire_reconciliation(core: TradingCore, recorder: OrderRecorder) -> Reconcili
     )
     return Reconciliation(
         reconciler=reconciler,
+        looks=PromptLooks(
+            database=core.database, venues=core.venues, in_flight=recorder.in_flight, host=host
+        ),
         adoption=Adoption(
             database=core.database,
             venues=core.venues,

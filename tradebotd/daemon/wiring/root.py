@@ -114,6 +114,7 @@ async def build(
             protection=trading.protection,
             entry_orders=trading.entry_orders,
             streams=trading.streams,
+            looks=trading.looks,
             keys=trading.keys,
             instruments=trading.instruments,
             adapters=_adapters(trading),

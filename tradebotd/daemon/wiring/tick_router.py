@@ -1,7 +1,6 @@
 """Route of a price: first to the exits' triggers, then to orders resting at a paper venue."""
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import replace
 
 from tradebotd.domain.candle import Tick
 from tradebotd.market.calendars import Calendar
@@ -50,11 +49,11 @@ class TickRouter:
     def _meet(self, tick: Tick) -> Awaitable[None] | None:
         hours = self._hours.get(tick.symbol)
         if hours is not None and not tick.after_gap and self._has_reopened(tick, hours):
-            tick = replace(tick, after_gap=True)
+            tick = tick._replace(after_gap=True)
         acting = self._protection.on_tick(tick)
         if acting is not None:
             return self._act_and_meet(acting, tick)
-        meeting = self._matching(tick)
+        meeting = self._matching(tick) if self._papers else []
         return _all(meeting) if meeting else None
 
     def _has_reopened(self, tick: Tick, hours: Calendar) -> bool:

@@ -35,6 +35,7 @@ from tradebotd.trading.instruments.refresh import InstrumentRefresh
 from tradebotd.trading.operator.commands import OperatorCommands
 from tradebotd.trading.operator.flatten import Flatten
 from tradebotd.trading.reconciliation.adoption import Adoption
+from tradebotd.trading.reconciliation.prompt_looks import PromptLooks
 from tradebotd.trading.reconciliation.reconciler import Reconciler
 from tradebotd.trading.venue_state.order_streams import OrderStreams
 from tradebotd.trading.venue_state.server_clocks import ServerClocks
@@ -54,6 +55,7 @@ class Trading:
     protection: ExitManager
     points: TickRouter
     reconciler: Reconciler
+    looks: PromptLooks
     account: Account
     entries: Entries
     entry_orders: RestingEntries
@@ -137,6 +139,7 @@ def _compose(
         protection=path.exits,
         points=_tick_router(market, adapters, path.exits, resting_entries),
         reconciler=reconciler,
+        looks=path.reconciliation.looks,
         account=entries.account,
         entries=entries,
         entry_orders=resting_entries,

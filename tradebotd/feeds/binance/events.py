@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.timeframe import Timeframe
@@ -11,9 +12,8 @@ from tradebotd.feeds.binance.parsing import candle_of
 from tradebotd.net.answers import Source, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """*at*: when it was traded, by the venue's clock."""
+class Trade(NamedTuple):
+    """Trade as it was told; `at`: when it was made, by the venue's clock."""
 
     stream: str
     name: str
@@ -48,26 +48,21 @@ Event = Trade | Minute | Answered | Shutdown | None
 def event_of(source: Source) -> Event:
     """Read one message; None: of something that nobody asked for. Raises MisshapenError."""
     told = source.json()
-    stream = told.get("stream")
-    event = told.get("data") if stream is not None else told
+    stream = told.object().get("stream")
+    event = told if stream is None else told.get("data")
     if event is None or isinstance(event.raw, list):
         return None  # of an all-market stream
-    kind = _raw(event, "e")
-    if facts.is_shutdown(_raw(told, "stream"), kind):
+    members = event.object()
+    kind = members.get("e")
+    if facts.is_shutdown(stream, kind):
         return Shutdown()
     if kind is None:
         return _answer(told)
-    if stream is None or facts.is_coin_margined(_raw(event, "st")):
+    if stream is None or facts.is_coin_margined(members.get("st")):
         return None
     if kind == "aggTrade":
-        return _trade(stream.text(), event, source)
-    return _minute(stream.text(), event, source) if kind == "kline" else None
-
-
-def _raw(value: Value, key: str) -> object:
-    """A member as it came, None where it lacks. Raises MisshapenError where *value* has none."""
-    found: object = value.object().get(key)
-    return found
+        return _trade(told.text_at("stream"), event, source)
+    return _minute(told.text_at("stream"), event, source) if kind == "kline" else None
 
 
 def _answer(told: Value) -> Event:
@@ -83,10 +78,10 @@ def _answer(told: Value) -> Event:
 
 
 def _trade(stream: str, event: Value, source: Source) -> Trade:
-    price = event["p"].decimal()
+    price = event.decimal_at("p")
     if not facts.is_price(price):
         raise source.misshapen("with a price that is zero or negative")
-    return Trade(stream, event["s"].text(), price, event["T"].instant())
+    return Trade(stream, event.text_at("s"), price, event.instant_at("T"))
 
 
 def _minute(stream: str, event: Value, source: Source) -> Minute:

@@ -14,6 +14,7 @@ MarketName = Literal["spot", "usdm"]
 UNKNOWN_SYMBOL: Final = -1121
 INTERVALS: Final[Mapping[Timeframe, str]] = {each: each.value for each in Timeframe}
 LIFE_SECONDS: Final = 23 * 3600.0  # of a connection: the venue cuts it after 24 hours
+LATE: Final = timedelta(seconds=5)
 MOST_STREAMS: Final = 1_024  # of a connection
 PARAMS_AT_ONCE: Final = 100  # streams of one SUBSCRIBE
 FIRST_TRADE: Final = datetime(2017, 7, 1, tzinfo=UTC)
@@ -144,7 +145,7 @@ def is_shutdown(stream: object, event: object) -> bool:
 
 def is_late(age: timedelta) -> bool:
     """Whether an event is too old to be a price of now: a stalled stream tells all at once."""
-    return age > timedelta(seconds=5)
+    return age > LATE
 
 
 def is_time_of_trade(at: datetime, venue_now: datetime) -> bool:

@@ -17,9 +17,9 @@ from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.binance import facts
 from tradebotd.feeds.binance.client import Client, Refusal, Told
 from tradebotd.feeds.binance.events import Minute
-from tradebotd.feeds.binance.kept_candles import KeptCandles
 from tradebotd.feeds.binance.parsing import Page, in_ms, page_of, prices_of
 from tradebotd.feeds.binance.streams import Heard, MarketStreams
+from tradebotd.feeds.kept_candles import KeptCandles
 from tradebotd.net.errors import MisshapenError
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.feed import FetchedCandles, StreamNews

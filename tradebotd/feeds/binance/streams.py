@@ -221,9 +221,10 @@ class MarketStreams:
             _log.warning("venue clock not had", feed=self._name, reason=str(error))
 
     async def _read(self, plan: _Plan, connection: Connection, heard: Heard) -> None:
+        place = f"{self._name}: {plan.path}"
         while True:
             for message in await connection.receive_all():
-                source = Source(f"{self._name}: {plan.path}", message)
+                source = Source(place, message)
                 try:
                     event = event_of(source)
                 except MisshapenError as error:
@@ -237,13 +238,13 @@ class MarketStreams:
 
     def _take(self, plan: _Plan, event: Event, heard: Heard, source: Source) -> None:
         match event:
+            case Trade():  # nearly every one
+                self._traded(plan, event, heard)
             case Answered():
                 self._answered(plan, event, heard, source)
-            case Trade():
-                self._traded(plan, event, heard)
             case Minute():
                 if event.name in self._symbols:
-                    self._note(plan, event.stream)
+                    self._note(plan, event.stream, self._host.monotonic())
                     if event.candle is not None:
                         heard.minute(event)
             case Shutdown() | None:
@@ -269,19 +270,20 @@ class MarketStreams:
         symbol = self._symbols.get(trade.name)
         if symbol is None:
             return
-        self._note(plan, trade.stream)
+        now = self._host.monotonic()
+        self._note(plan, trade.stream, now)
         if facts.is_late(self._time.now() - trade.at):
             plan.late += 1
             if plan.late == 1:  # said once
                 _log.warning("price stream late", feed=self._name, symbol=trade.name, at=trade.at)
             return
-        symbol.heard_at, symbol.doubts, symbol.polled = self._host.monotonic(), 0, None
+        symbol.heard_at, symbol.doubts, symbol.polled = now, 0, None
         plan.patience = ALARM_SECONDS
         heard.trade(trade.name, trade.price)
 
-    def _note(self, plan: _Plan, stream: str) -> None:
+    def _note(self, plan: _Plan, stream: str, now: float) -> None:
         plan.silent.discard(stream)
-        if self._detector.heard(stream, self._host.monotonic()):
+        if self._detector.heard(stream, now):
             _log.info("price stream heard again", feed=self._name, stream=stream)
 
     def _bad(self, plan: _Plan, error: MisshapenError) -> None:

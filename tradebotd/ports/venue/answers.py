@@ -51,6 +51,8 @@ class VenueAccount:
     than free cash where the account is restricted, more where it may borrow. `margin_used` by
     asset: held by futures positions and their orders. `hedge_mode`: positions of both sides of one
     symbol may exist at once; `positions` cannot say which, and nothing is traded there.
+    `wrong_modes`: why nothing may be entered as the account is set up now, in words; none where all
+    is as it was at the start. Its positions are what they are said to be.
     """
 
     balances: dict[str, Decimal] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class VenueAccount:
     buying_power: dict[str, Decimal] = field(default_factory=dict)
     margin_used: dict[str, Decimal] = field(default_factory=dict)
     hedge_mode: bool = False
+    wrong_modes: tuple[str, ...] = ()
 
     def balance(self, asset: str) -> Balance:
         return Balance(total=self.balances.get(asset, ZERO), locked=self.locked.get(asset, ZERO))

@@ -44,6 +44,7 @@ class VenueTraits:
     `moves_at_once`: resting exits that are placed or moved side by side. The adapter's own limiter
     of orders is the true bound: an exit at the market passes first there, and none may wait for
     longer than its row allows, so few at once where few a second may leave.
+    `fractions_end_with_the_day`: an order of part of a unit cannot rest for longer.
     `open_orders_tell_fills`: an order in `open_orders` carries its fills; else only how much.
     """
 
@@ -68,6 +69,7 @@ class VenueTraits:
     tells_stream: bool = False  # its order stream says when it was interrupted
     sets_up_symbols: bool = False  # leverage, margin and position mode, before the first order
     open_orders_tell_fills: bool = True
+    fractions_end_with_the_day: bool = False
     self_trade: SelfTrade = SelfTrade.TRADES
     moves_at_once: int = 32
     replacement: Replacement = Replacement.CANCEL_FIRST

@@ -308,6 +308,7 @@ class Entries:
             stop=plan.stop,
             liquidation_price=liquidation_of(plan, spec, instrument, quantity),
             max_leverage=instrument.max_leverage if futures else None,
+            max_notional=instrument.notional_cap(spec.leverage) if futures else None,
             rate=self.account.currencies.rate(instrument.quote_asset),
         )
 

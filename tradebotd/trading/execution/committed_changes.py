@@ -1,6 +1,7 @@
 """Effects of a transaction of fills, for the listeners notified after its commit."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from tradebotd.domain.ids import PositionId
@@ -30,6 +31,7 @@ class Gap:
 class CommittedChanges:
     """Effects of one transaction, reported once it has committed.
 
+    `released`: positions of which an exit has ended, and when: at the venue, if that says so.
     `of_dust`: positions closed before, whose dust at the venue was closed now, in part at least.
     """
 
@@ -37,7 +39,7 @@ class CommittedChanges:
     changed: list[Position] = field(default_factory=list)
     closed: list[tuple[Position, PositionTotals, CloseReason]] = field(default_factory=list)
     of_dust: list[tuple[Position, PositionTotals]] = field(default_factory=list)
-    released: list[PositionId] = field(default_factory=list)
+    released: dict[PositionId, datetime] = field(default_factory=dict)
     gaps: dict[PositionId, Gap] = field(default_factory=dict)
     fills: int = 0
     ignored: int = 0  # empty fills

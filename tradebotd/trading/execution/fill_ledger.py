@@ -9,7 +9,7 @@ import structlog
 
 from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.fill import Fill, split
+from tradebotd.domain.fill import Fill, contents_changed, split
 from tradebotd.domain.ids import OrderId, PositionId
 from tradebotd.domain.instrument import Instrument, PositionType
 from tradebotd.domain.order import OrderRole, OrderStatus, moved
@@ -79,7 +79,9 @@ class FillLedger:
         recorded = await fills.select_fill(connection, fill.venue, fill.symbol, fill.trade_id)
         if recorded is not None:
             if recorded != fill:
-                message = f"it came again with other contents: {recorded} / {fill}"
+                message = (
+                    f"it came again, and {'; '.join(contents_changed(recorded, fill))}: {recorded}"
+                )
                 await self._alarm(connection, AlertCode.FILL_DIFFERS, fill, message)
             return stored
         instrument = await self._instrument(connection, stored.order.symbol)

@@ -1,5 +1,6 @@
 """Listeners to what the recorder has committed, notified in the order they subscribed."""
 
+from datetime import datetime
 from typing import Protocol
 
 from tradebotd.domain.ids import PositionId
@@ -14,8 +15,11 @@ class PositionListener(Protocol):
 
     def forget(self, position_id: PositionId) -> None: ...
 
-    def release(self, position_id: PositionId) -> None:
-        """Let the position trigger again: its exit came to nothing."""
+    def release(self, position_id: PositionId, at: datetime | None = None) -> None:
+        """Let the position trigger again: its exit came to nothing.
+
+        *at*: when the exit ended; None: no order of ours has.
+        """
         ...
 
 
@@ -45,6 +49,6 @@ class PositionListeners:
         for listener in self._listeners:
             listener.forget(position_id)
 
-    def release(self, position_id: PositionId) -> None:
+    def release(self, position_id: PositionId, at: datetime | None = None) -> None:
         for listener in self._listeners:
-            listener.release(position_id)
+            listener.release(position_id, at)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -30,6 +31,11 @@ class Outcome:
     @property
     def venue_filled_quantity(self) -> Decimal | None:
         return None if self.report is None else self.report.filled_quantity
+
+    @property
+    def at(self) -> datetime | None:
+        """When it came about at the venue, where that says so."""
+        return None if self.report is None else self.report.at
 
     def reason_of(self, status: OrderStatus) -> str | None:
         """Return the reason why it came to nothing, if it replaces the reason why it was made."""

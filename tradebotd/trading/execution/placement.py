@@ -89,10 +89,15 @@ class Placement:
         self._bans = VenueBans() if bans is None else bans
         self._ids = OrderIds()
         self._on_rejection: list[Callable[[str], None]] = []
+        self._on_unknown: list[Callable[[], None]] = []
 
     def subscribe_to_rejections(self, listener: Callable[[str], None]) -> None:
         """Tell *listener* why a venue has refused an order; it must not await."""
         self._on_rejection.append(listener)
+
+    def subscribe_to_unknown(self, listener: Callable[[], None]) -> None:
+        """Tell *listener* that what became of an order is not in our books; it must not await."""
+        self._on_unknown.append(listener)
 
     @property
     def recorder(self) -> OrderRecorder:
@@ -216,6 +221,12 @@ class Placement:
         self._recorder.in_flight.add(client_order_id)
         try:
             return await self._send_and_record(prepared, via, send_blocked_now)
+        except (OrderRejectedError, VenueUnavailableError):
+            raise
+        except BaseException:  # also cancelled, or its answer could not be written
+            for listener in self._on_unknown:
+                listener()
+            raise
         finally:
             self._recorder.in_flight.discard(client_order_id)
 

@@ -6,6 +6,7 @@ Every way in (answer, poll, reconciliation) leads here, and nothing moves backwa
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 import anyio
@@ -306,7 +307,7 @@ class OrderRecorder:
         if ours and changes.contradiction is None:
             settled = await self._booking.book(connection, stored, ours, outcome, changes)
             if settled is not None:
-                await self._end_group(connection, stored, changes, settled=settled)
+                await self._end_group(connection, stored, changes, settled=settled, at=outcome.at)
                 return
         for fill in ours:
             stored = await self._ledger.apply(connection, stored, fill, changes)
@@ -331,7 +332,7 @@ class OrderRecorder:
             reason=outcome.reason_of(status),
             at=self._clock.now(),
         )
-        await self._end_group(connection, stored, changes, settled=settled)
+        await self._end_group(connection, stored, changes, settled=settled, at=outcome.at)
 
     async def _end_group(
         self,
@@ -340,12 +341,13 @@ class OrderRecorder:
         changes: CommittedChanges,
         *,
         settled: bool,
+        at: datetime | None,
     ) -> None:
         """End the exit group of an order that is settled, if it is the last one."""
         if settled and stored.exit_group_id is not None:
             await exit_groups.close(connection, stored.exit_group_id)
             if stored.order.position_id is not None:
-                changes.released.append(stored.order.position_id)
+                changes.released[stored.order.position_id] = at or self._clock.now()
 
     # After the commit
 
@@ -378,9 +380,9 @@ class OrderRecorder:
                 realized_pnl=books.realized_pnl,
                 dust=books.dust,
             )
-        for position_id in changes.released:
+        for position_id, at in changes.released.items():
             if position_id not in closed:
-                self.positions.release(position_id)
+                self.positions.release(position_id, at)
 
 
 async def _in_group(connection: Connection, order: NewOrder) -> NewOrder:

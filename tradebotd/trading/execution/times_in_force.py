@@ -21,6 +21,8 @@ def as_taken(intent: OrderIntent, venues: Mapping[VenueName, Venue]) -> OrderInt
     if venue is None:  # it cannot be sent anyway
         return intent
     lasts = venue.traits.time_in_force(request.type, request.time_in_force)
+    if venue.traits.fractions_end_with_the_day and request.quantity % 1:
+        lasts = TimeInForce.DAY if lasts is TimeInForce.GTC else lasts
     if lasts is request.time_in_force:
         return intent
     return replace(intent, request=replace(request, time_in_force=lasts))

@@ -47,17 +47,26 @@ class RetryTimers:
 
 
 class Backoff:
-    """Growing wait after the n-th refusal in a row: 1 s, 2 s, 4 s … 30 s."""
+    """Growing wait after the n-th refusal in a row: 1 s (*first*), 2 s, 4 s … 30 s."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: timedelta = FIRST) -> None:
+        self._first = first
         self._refused: dict[PositionId, int] = {}
+        self._rejected: set[PositionId] = set()
         self.reasons: dict[PositionId, str] = {}
 
-    def refused(self, position_id: PositionId, reason: str) -> timedelta:
+    def refused(self, position_id: PositionId, reason: str, *, rejected: bool = False) -> timedelta:
+        """Count a refusal. *rejected*: the venue has answered that it does not take the order."""
+        (self._rejected.add if rejected else self._rejected.discard)(position_id)
         count = self._refused[position_id] = self._refused.get(position_id, 0) + 1
         self.reasons[position_id] = reason
-        return min(FIRST * (1 << min(count - 1, 10)), LONGEST)
+        return min(self._first * (1 << min(count - 1, 10)), LONGEST)
+
+    def is_rejected(self, position_id: PositionId) -> bool:
+        """Return whether its last refusal was the venue's, of an order that was never there."""
+        return position_id in self._rejected
 
     def forget(self, position_id: PositionId) -> None:
         self._refused.pop(position_id, None)
+        self._rejected.discard(position_id)
         self.reasons.pop(position_id, None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple, Protocol
 
@@ -106,6 +106,10 @@ class MovingStops(PositionListener, Protocol):
         """Return *row*, just read, with its best price and stops where prices have moved them."""
         ...
 
+    def levels_since(self, position: Position) -> datetime:
+        """Return since when a price may meet the position's levels."""
+        ...
+
 
 class ExitChanges:
     def __init__(
@@ -186,6 +190,9 @@ class ExitChanges:
             raise RefusedError(
                 RefusalCode.NO_PRICE, f"there is no {which} of {position.symbol} yet"
             )
+        if last.at < self._tracker.levels_since(position) and not position.ladder_done:
+            filled = position.entry_price  # newer than that price
+            last = last._replace(previous=filled, current=filled, instead=None)
         return symbol.instrument, last
 
 

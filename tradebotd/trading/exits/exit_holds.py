@@ -17,10 +17,11 @@ from tradebotd.ports.clock import Clock
 from tradebotd.trading.execution.placement import Placement, Prepared
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_intents import ExitIntent, RestingPair
-from tradebotd.trading.exits.resting_stops import GRACE, RestingStops
+from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
 from tradebotd.trading.prices.split_pauses import SPLIT, SplitPauses
 
+GRACE: Final = timedelta(seconds=2)
 PROBE_EVERY: Final = timedelta(minutes=1)
 
 
@@ -67,6 +68,18 @@ class ExitHolds:
         self._probes: dict[PositionId, datetime] = {}  # when an exit is sent in spite of a status
         self._grace = GRACE if clock.speed else timedelta()
         self._met: dict[PositionId, _Met] = {}
+        resting.pairs.subscribe_to_losses(self._on_stop_lost)
+
+    def _on_stop_lost(self, position_id: PositionId) -> None:
+        """End the grace of a stop that is gone: nothing but our own exit ends its position now.
+
+        The position is watched again from the next tick on. A pause after a refusal goes on.
+        """
+        met, now = self._met.pop(position_id, None), self._clock.now()
+        if met is None:
+            return
+        if self._timers.held_until(position_id, now) == met.at + self._grace:
+            self._timers.hold_until(position_id, now)
 
     def reason(self, exit_: ExitIntent) -> str | None:
         """Return why the exit must wait; None when it need not.

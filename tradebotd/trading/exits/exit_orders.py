@@ -35,16 +35,34 @@ class ExitOrders:
         self._recorder = recorder
 
     async def clear(self, group: ExitGroup) -> None:
-        """Cancel what rests, look up the others; then the group closes with its last order."""
+        """Cancel what rests, look up the others; then the group closes with its last order.
+
+        Those that rest beside each other are linked: the cancel of one is that of all, so that the
+        stream has most likely told of the others by then, and they are cancelled only if it is
+        not so. Every call is time without guard.
+        """
+        cancelled = False
         for order in group.unsettled:
             if order.client_order_id in self._recorder.in_flight:
                 continue
+            if cancelled and await self._is_over(order):
+                continue
             if rests(order):
                 await self._cancel(order)
+                cancelled = True
             else:
                 await self.look_up(order)
         async with self._database.connection() as connection:
             await exit_groups.close(connection, group.id)
+
+    async def _is_over(self, order: GroupOrder) -> bool:
+        """Return whether the cancel of another one has ended the order, too."""
+        async with self._database.connection() as connection:
+            if await exit_groups.is_settled(connection, order.id):
+                return True
+        await self.look_up(order)
+        async with self._database.connection() as connection:
+            return await exit_groups.is_settled(connection, order.id)
 
     async def clear_quietly(self, group: ExitGroup) -> None:
         """Clear the group behind a new exit; what keeps it is left to the next sweep."""

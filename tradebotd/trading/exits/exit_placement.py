@@ -43,10 +43,12 @@ from tradebotd.trading.exits.exit_intents import with_dust
 from tradebotd.trading.exits.exit_locks import ExitLocks
 from tradebotd.trading.exits.exit_orders import ASK_SECONDS, ExitOrders
 from tradebotd.trading.exits.exit_remainders import Build, beyond_doubt, sells_a_part, unsettled
+from tradebotd.trading.exits.resting_groups import rests_beside
 from tradebotd.trading.reconciliation.exit_evidence import ExitEvidence
 
 MOST_STEPS: Final = 8
 MOST_ORPHANS: Final = 100
+_Listener = Callable[[PositionId], None]
 
 
 @dataclass(slots=True)
@@ -90,11 +92,16 @@ class ExitPlacement:
         self.orders = placement
         self._orders = ExitOrders(database, venues, placement.recorder)
         self._evidence = evidence
-        self._retirements: list[Callable[[PositionId], None]] = []
+        self._retirements, self._withdrawals = list[_Listener](), list[_Listener]()
 
-    def subscribe_to_retirements(self, listener: Callable[[PositionId], None]) -> None:
-        """Notify *listener* when what rests makes way for an exit at the market."""
-        self._retirements.append(listener)
+    def subscribe(self, *, retired: _Listener, withdrawn: _Listener) -> None:
+        """Notify *retired* when what rests makes way, *withdrawn* once nothing rests any more."""
+        self._retirements.append(retired)
+        self._withdrawals.append(withdrawn)
+
+    def _on_withdrawn(self, position_id: PositionId, group: ExitGroup, groups: Groups) -> None:
+        for listener in () if rests_beside(group, groups) else self._withdrawals:
+            listener(position_id)
 
     def _on_retired(self, position_id: PositionId) -> None:
         for listener in self._retirements:
@@ -166,6 +173,7 @@ class ExitPlacement:
                     if request.kind is GroupKind.MARKET:
                         self._on_retired(position_id)
                     await self._clear_for(group, request)
+                    self._on_withdrawn(position_id, group, groups)
                     withdrawn |= group is groups.active
                     cleared |= group is not groups.active
                 case VerifyNotExecuted(orders):

@@ -34,6 +34,7 @@ from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
+from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FRESH, FreshPrices
 from tradebotd.trading.prices.split_pauses import SplitPauses
@@ -69,6 +70,7 @@ class ExitParts(NamedTuple):
     bans: VenueBans
     ban_alerts: BanAlerts
     hours: Mapping[str, Calendar]
+    times: UnprotectedTimes
 
 
 class ExitManager:
@@ -96,6 +98,7 @@ class ExitManager:
         self._fresh = parts.fresh
         self._rounds = parts.rounds
         self._sweep = parts.sweep
+        self._times = parts.times
         self._out_of_reach: Collection[PositionId] = ()
         self.trades_closed = 0  # since the start
 
@@ -114,7 +117,7 @@ class ExitManager:
         An exit of ours is written before it is sent.
         """
         position = self.held.get(position_id)
-        if position is not None and position.stop_loss is None and position.trailing_stop is None:
+        if position is not None and not _has_stop(position):
             return "none"
         by_daemon = (
             position is not None
@@ -148,10 +151,15 @@ class ExitManager:
 
     def watch(self, position: Position) -> None:
         if self._tracked.watch(position):
+            self._times.opened(position)
+            self._judge_guard(position)
             self._resting.on_position_changed(position)
 
     def as_moved(self, row: Position) -> Position:
         return self._tracked.as_moved(row)
+
+    def levels_since(self, position: Position) -> datetime:
+        return self._fresh.levels_since(position)
 
     def forget(self, position_id: PositionId) -> None:
         if self._tracked.forget(position_id):
@@ -160,8 +168,11 @@ class ExitManager:
         self._market_exits.forget(position_id)
         self._orphaned.mark_dirty()
         self._holds.forget(position_id)
+        self._times.closed(position_id)
 
-    def release(self, position_id: PositionId) -> None:
+    def release(self, position_id: PositionId, at: datetime | None = None) -> None:
+        if at is not None:
+            self._times.order_ended(position_id, at)
         if position_id not in self._market_exits.timers:
             self._tracked.release(position_id)
         self._resting.on_order_settled(position_id)
@@ -169,8 +180,12 @@ class ExitManager:
     async def load(self, now: datetime) -> int:
         """Watch every open position as stored, its stops moved by the candles since."""
         await self.symbol_pauses.load()
+        guarded_until = await self._times.load()
         loaded = await self._tracked.load(now)
         for position in loaded:
+            self._times.resumed(position, guarded_until)
+            if self._resting.awaits(position) is None:
+                self._times.lost(position.id)  # until prices come, or a sweep
             self._resting.on_position_changed(position)
         return len(loaded)
 
@@ -196,20 +211,22 @@ class ExitManager:
                 self._tracked.release(position_id)
         exits: Sequence[ExitIntent] = ()
         if not self._book.of(kind).quiet(symbol, price):
-            exits = self._met(symbol, price, kind, at)
+            exits = self._met(symbol, price, kind, tick)
         if self._book.others and kind is _LAST:
-            exits = [*exits, *self._met_around(symbol, at)]
+            exits = [*exits, *self._met_around(symbol, tick)]
         self._rounds.on_tick(at)
         if exits:
             return self._end(exits, at)
         return self._rounds.run_quietly() if self._rounds.has_work else None
 
-    def _met(self, symbol: str, price: Decimal, kind: PriceKind, at: datetime) -> list[ExitIntent]:
+    def _met(self, symbol: str, price: Decimal, kind: PriceKind, tick: Tick) -> list[ExitIntent]:
         if not self.bad_ticks.believes(symbol, price, kind):
             return []
-        return self._sweep.exits(self._book.tick(symbol, price, kind), price, at)
+        seen_at = self._prices.seen_at(symbol, kind) if tick.repeats else tick.at
+        met = self._tracked.tick(symbol, price, kind, seen_at or tick.at)
+        return self._sweep.exits(met, price)
 
-    def _met_around(self, symbol: str, at: datetime) -> Iterator[ExitIntent]:
+    def _met_around(self, symbol: str, tick: Tick) -> Iterator[ExitIntent]:
         """Yield the exits met by prices that are made from the last one: its bid and ask."""
         for kind in self._prices.made_from_last(symbol):
             book = self._book.of(kind)
@@ -217,7 +234,7 @@ class ExitManager:
                 continue  # to make a price costs more than to ask
             price = self._prices.price(symbol, kind)
             if price is not None and not book.quiet(symbol, price):
-                yield from self._met(symbol, price, kind, at)
+                yield from self._met(symbol, price, kind, tick)
 
     async def _end(self, exits: Sequence[ExitIntent], at: datetime) -> None:
         """End positions, unless the price is too old: then the sweep asks for a fresh one."""
@@ -225,7 +242,7 @@ class ExitManager:
         age = self._clock.now() - at
         if age > FRESH:
             for exit_ in exits:
-                self._tracked.release(exit_.position.id)
+                self._tracked.unlatch(exit_.position.id)
             log.warning("stale price ignored", age_s=age.total_seconds())
             return
         await self._market_exits.close_all(exits, result)
@@ -243,6 +260,8 @@ class ExitManager:
 
     async def run(self) -> None:
         """Place stops for ever, as soon as a fill is known, whether prices come or not."""
+        for position in list(self.held.values()):
+            self._judge_guard(position)
         await self._rounds.run()
 
     async def run_once(self) -> None:
@@ -260,12 +279,37 @@ class ExitManager:
         await self.symbol_pauses.save()
         await self._unfilled.store()
         await self._rounds.after_sweep(result)
-        await self._resting.update_alerts()
+        for position in list(self.held.values()):
+            self._judge_guard(position)
+        await self._times.store()
+        await self._resting.missing.update_alerts()
         await self._unprotected.update(lost)
         await self._ban_alerts.tell(self._unguarded())
         self._market_exits.forget_others(self.held)
         await self._market_exits.update_alerts()
         return result
+
+    def _judge_guard(self, position: Position) -> None:
+        """Count the time of a position without guard, where what guards it may have changed.
+
+        Of one whose stop is to rest, looks at what rests say so; but one that is larger than its
+        stop is not guarded by it. One without a stop is to have no guard.
+        """
+        awaited, rests = self._resting.awaits(position), self._resting.live(position.id)
+        if awaited is not None:
+            if rests is not None and rests.quantity < awaited.quantity:
+                self._times.lost(position.id)
+        elif not _has_stop(position) or self.protected_by(position.id) != "none":
+            self._times.guarded(position.id)
+        else:
+            self._times.lost(position.id)
+
+    def unprotected_seconds(self, position_id: PositionId) -> float | None:
+        """Return for how long it has been without guard; None: it has no stop, or is not held."""
+        position = self.held.get(position_id)
+        if position is None or not _has_stop(position):
+            return None
+        return self._times.seconds(position_id)
 
     def _unguarded(self) -> Mapping[VenueName, int]:
         """Positions by venue that no stop guards there."""
@@ -277,23 +321,23 @@ class ExitManager:
         """Return open positions whose price has met an exit and that are still there.
 
         Positions whose market is closed wait for it to open, and are not among them; nor are those
-        whose price is not believed, or is from before the fill that made their levels.
+        whose price is not believed. None is met by one from before the fill that made its levels.
         """
         beyond = []
         async for page in self._tracked.pages():
             for position in page:
                 kind = position.trigger_kind
                 price = self._prices.price(position.symbol, kind)
-                age = self._prices.age(position.symbol, now, kind)
-                if price is None or age is None or not self._market_exits.is_open(position):
-                    continue
-                if now - age < self._fresh.since(position):
+                seen_at = self._prices.seen_at(position.symbol, kind)
+                if price is None or seen_at is None or not self._market_exits.is_open(position):
                     continue
                 if position.symbol in self.symbol_pauses.paused:
                     continue
                 if self._fresh.unusable_because(position.symbol, now, kind) is not None:
                     continue
-                hit = triggered(position.side, ExitLevels.of(position), price)
+                hit = None
+                if seen_at >= self._fresh.levels_since(position):
+                    hit = triggered(position.side, ExitLevels.of(position), price)
                 if hit is not None or expired(position.exits, position.opened_at, now):
                     beyond.append(position)
         return beyond
@@ -314,3 +358,7 @@ class ExitManager:
     async def clear_orphaned_exits(self) -> None:
         """Clear all exits behind closed positions, now. Raises DatabaseUnavailableError."""
         await self._orphaned.clear({}, patient=False)
+
+
+def _has_stop(position: Position) -> bool:
+    return position.stop_loss is not None or position.trailing_stop is not None

@@ -191,6 +191,8 @@ class MarketExits:
             await self._close_ready(ready, result)
         finally:
             self._ending.difference_update(exit_.position.id for exit_ in ready)
+        for exit_ in ready:
+            self._leave_overtaken(exit_.position.id, result)
         if ready and self._backoff.reasons:
             await self._update_alerts_quietly()
 
@@ -199,7 +201,7 @@ class MarketExits:
         if self.is_ending(position_id):
             return DenialRule.EXIT_GROUP_ACTIVE
         if not self.is_open(exit_.position):
-            self._tracked.release(position_id)
+            self._tracked.unlatch(position_id)
             return "market closed"
         until = self.timers.held_until(position_id, self._clock.now())
         if until is not None:
@@ -242,6 +244,13 @@ class MarketExits:
             self._failed(exit_, error, prepared, result)
         finally:
             self._ending.discard(exit_.position.id)
+
+    def _leave_overtaken(self, position_id: PositionId, result: SweepResult) -> None:
+        """Take back a refusal whose position is closed: its stop at the venue came before."""
+        if self._backoff.is_rejected(position_id) and self._tracked.current(position_id) is None:
+            self._listeners.forget(position_id)
+            del result.failed[str(position_id)]
+            result.waiting[str(position_id)] = DenialRule.POSITION_CLOSED
 
     def _failed(
         self, exit_: ExitIntent, error: Exception, prepared: Sequence[Prepared], result: SweepResult
@@ -330,7 +339,8 @@ class MarketExits:
         """
         position_id, reason = exit_.position.id, describe_error(error)
         result.failed[str(position_id)] = reason
-        pause = self._backoff.refused(position_id, reason)
+        rejected = isinstance(error, OrderRejectedError)
+        pause = self._backoff.refused(position_id, reason, rejected=rejected)
         unknown = isinstance(error, OutcomeUnknownError)
         repeats = any(prepared.order.intent.ladder_step is not None for prepared in sent)
         if unknown and (repeats or exit_.position.position_type is not PositionType.FUTURES):

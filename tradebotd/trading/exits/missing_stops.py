@@ -1,5 +1,7 @@
 """Stops that should rest and do not: why, until when nobody tries again, and their alert."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 from tradebotd.domain.alert_code import AlertCode
@@ -7,7 +9,7 @@ from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import PositionId
 from tradebotd.ports.clock import Clock
-from tradebotd.storage.exit_groups import Groups
+from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts, subject
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
@@ -16,6 +18,9 @@ from tradebotd.trading.exits.resting_groups import any_rests, unknown
 from tradebotd.trading.exits.resting_room import NO_ROOM
 
 NOT_THERE: Final = "the stop that rested at the venue was not there any more"
+FIRST: Final = timedelta(milliseconds=100)  # nothing rests meanwhile
+SIBLING: Final = timedelta(milliseconds=100)  # between the events of two orders that are linked
+LEAST_PAUSE: Final = 0.01  # seconds, however the clock goes
 IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 
 
@@ -25,9 +30,13 @@ class MissingStops:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._clock = clock
         self.lost: dict[PositionId, str] = {}
+        self._unreported: dict[PositionId, str] = {}  # lost, and maybe there again
         self.failing: dict[str, str] = {}
         self.timers = RetryTimers()
-        self.backoff = Backoff()
+        self.backoff = Backoff(FIRST)
+        self._denied: set[PositionId] = set()  # by what is under way here: it may be over at once
+        self._settled: set[PositionId] = set()  # an order has, since its check began
+        self._waited: set[PositionId] = set()  # for the other one, since an order was settled
         self._alerts = ConditionAlerts(database, clock, AlertCode.RESTING_STOP_LOST, "warning")
 
     def forget(self, position_id: PositionId) -> None:
@@ -35,13 +44,67 @@ class MissingStops:
         self.failing.pop(str(position_id), None)
         self.timers.forget(position_id)
         self.backoff.forget(position_id)
+        self._denied.discard(position_id)
+        self._settled.discard(position_id)
+        self._waited.discard(position_id)
+
+    def begin(self, position_id: PositionId) -> None:
+        """Note that a check of the position begins to read."""
+        self._settled.discard(position_id)
+
+    def looks_again(self, position_id: PositionId, groups: Groups, *, attended: bool) -> bool:
+        """Take in what was read of the position; return whether to read again in a moment.
+
+        Orders that are linked end together, and are told of one after the other: to cancel one that
+        is over already would take as long as to place the next stop.
+        """
+        if any_rests(groups):
+            self.lost.pop(position_id, None)
+        if not attended or position_id in self._waited or not _is_half_over(groups.active):
+            return False
+        self._waited.add(position_id)
+        self._denied.add(position_id)
+        self.timers.hold_until(position_id, self._clock.now() + SIBLING)
+        return True
+
+    def order_settled(self, position_id: PositionId) -> None:
+        """End the pause after a denial: what stood in the way may be gone.
+
+        Not after a refusal: an order that was refused is settled, too.
+        """
+        self._settled.add(position_id)
+        self._waited.discard(position_id)
+        if position_id in self._denied:
+            self._denied.discard(position_id)
+            self.timers.forget(position_id)
+
+    def seconds_to_retry(self) -> float | None:
+        """Return for how many seconds nobody need try again; None: nothing waits for its time."""
+        if self.timers.next is None:
+            return None
+        left = (self.timers.next - self._clock.now()).total_seconds()
+        return max(LEAST_PAUSE, left / (self._clock.speed or 1.0))
+
+    def pauses_over(self) -> list[PositionId]:
+        """Return the positions whose pause is over; each once."""
+        return list(self.timers.take_over_due(self._clock.now()))
+
+    def lose(self, position_id: PositionId, reason: str) -> None:
+        """Note a stop that is gone: it is alerted, however soon the next one rests."""
+        self.lost[position_id] = self._unreported[position_id] = reason
+
+    def guards_alone(self, position_id: PositionId) -> bool:
+        """Return whether no stop can rest, for a reason that is no refusal: the daemon guards."""
+        return self.lost.get(position_id, "").startswith(GUARDS_ALONE)
 
     def wait(self, position_id: PositionId, reason: str) -> None:
+        self._denied.discard(position_id)
         pause = self.backoff.refused(position_id, reason)
         self.timers.hold_until(position_id, self._clock.now() + pause)
 
     def refused(self, position_id: PositionId, reason: str) -> None:
-        self.failing[str(position_id)] = self.lost[position_id] = reason
+        self.failing[str(position_id)] = reason
+        self.lose(position_id, reason)
         self.wait(position_id, reason)
 
     def denied(self, position_id: PositionId, groups: Groups, denied: OrderDeniedError) -> None:
@@ -55,9 +118,27 @@ class MissingStops:
             self.lost[position_id] = f"no stop can rest as it should: {denied.detail}"
         if denied.rule in NO_ROOM and not any_rests(groups):
             self.lost[position_id] = f"{GUARDS_ALONE}: {denied.rule}, {denied.detail}"
+        if position_id in self._settled:
+            return  # what was read is of before that: the next check sees it
         self.wait(position_id, denied.rule)
+        self._denied.add(position_id)
 
     async def update_alerts(self) -> None:
-        await self._alerts.update(
-            {subject(position_id): reason for position_id, reason in self.lost.items()}
-        )
+        """Alert what is lost, and clear what is not any more. Raises DatabaseUnavailableError."""
+        unreported = dict(self._unreported)
+        if unreported:
+            await self._alerts.update(_by_subject(unreported | self.lost))
+            for position_id in unreported:
+                self._unreported.pop(position_id, None)
+        await self._alerts.update(_by_subject(self.lost))
+
+
+def _is_half_over(group: ExitGroup | None) -> bool:
+    """Return whether some of what rested is over, and some of it not as far as we know."""
+    if group is None or group.kind is not GroupKind.RESTING:
+        return False
+    return 0 < len(group.unsettled) < len(group.orders)
+
+
+def _by_subject(reasons: Mapping[PositionId, str]) -> dict[str, str]:
+    return {subject(position_id): reason for position_id, reason in reasons.items()}

@@ -1,6 +1,7 @@
 """Refused stops: the price is there already, or the venue does not want the stop."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -21,20 +22,25 @@ from tradebotd.trading.prices.fresh_prices import FRESH
 log = structlog.get_logger(__name__)
 
 QUOTE_SECONDS: Final = 10.0
+MET: Final = "trigger: its price has met it already"  # in the words of a venue
 
 
 class RefusedStops:
+    """Refusals of stops. `venues`: those where exits may rest."""
+
     def __init__(
         self,
         clock: Clock,
         prices: PriceSource,
         symbols: Mapping[str, MarketSymbol],
         venues: Mapping[VenueName, Venue],
+        levels_since: Callable[[Position], datetime],
     ) -> None:
         self._clock = clock
+        self._levels_since = levels_since
         self._prices = prices
         self._symbols = symbols
-        self._venues = venues
+        self.venues = venues
 
     async def exit_of(
         self, position: Position, pair: RestingPair | None, error: OrderRejectedError
@@ -42,13 +48,12 @@ class RefusedStops:
         """Return the exit that a price has met meanwhile; None if refused for another reason.
 
         A pair is refused as one, whichever of its legs has been met. The price that ends the
-        position decides: a fresh, believed one in memory, or the venue's. If neither does, the
-        position ends at the market all the same, unless the venue compared the stop with another
-        price: then it goes on without one, and our own check guards it.
+        position decides: a fresh, believed one in memory that is no older than the fill which made
+        its levels, or the venue's. If neither does, the position ends at the market all the same,
+        unless the venue compared the stop with another price: then it goes on without one, and our
+        own check guards it.
         """
-        last = self._prices.last_prices(position.symbol, position.trigger_kind)
-        usable = last is not None and self._clock.now() - last.at <= FRESH
-        exit_ = _triggered_exit(position, last.believed) if usable and last is not None else None
+        exit_ = self.met(position)
         if exit_ is not None or "trigger" not in error.reason:
             return exit_
         price = await self._quote(position)
@@ -58,9 +63,18 @@ class RefusedStops:
             return None
         return exit_ or ExitIntent(position=position, reason=_nearest(pair, price))
 
+    def met(self, position: Position) -> ExitIntent | None:
+        """Return the exit that a fresh, believed price in memory has met; None: none has."""
+        last = self._prices.last_prices(position.symbol, position.trigger_kind)
+        if last is None or self._clock.now() - last.at > FRESH:
+            return None
+        if (last.seen_at or last.at) < self._levels_since(position):
+            return None  # of before the fill that made its levels
+        return _triggered_exit(position, last.believed)
+
     async def _quote(self, position: Position) -> Decimal | None:
         """Return the venue's price; None when it fails in any way, or is not there in time."""
-        symbol, venue = self._symbols[position.symbol], self._venues[position.venue]
+        symbol, venue = self._symbols[position.symbol], self.venues[position.venue]
         try:
             with anyio.fail_after(QUOTE_SECONDS):
                 quote = (await venue.quotes([symbol])).get(position.symbol)

@@ -26,6 +26,11 @@ def any_rests(groups: Groups) -> bool:
     return any(is_resting(group) for group in groups.newest_first)
 
 
+def rests_beside(group: ExitGroup, groups: Groups) -> bool:
+    """Return whether something rests in another one than *group*."""
+    return any(is_resting(other) for other in groups.newest_first if other is not group)
+
+
 def pair_of(group: ExitGroup, calendar: Calendar) -> RestingPair | None:
     """Return what rests, by whichever types; None when not all of it is acknowledged."""
     live = [order for order in group.unsettled if order.is_live and rests(order)]

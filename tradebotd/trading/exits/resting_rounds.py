@@ -76,9 +76,13 @@ class RestingRounds:
         self._is_running = self._resting.is_attended = True
         try:
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._resting.times.run)
                 while True:
-                    await self._resting.queue.wakeup.wait()
+                    with anyio.move_on_after(self._resting.missing.seconds_to_retry()):
+                        await self._resting.queue.wakeup.wait()
                     self._resting.queue.clear_signal()
+                    for position_id in self._resting.missing.pauses_over():
+                        self._resting.mark_dirty(position_id)
                     if self._swept and not self._clearing:
                         self._swept, self._clearing = False, True
                         tasks.start_soon(self._clear)
@@ -195,7 +199,7 @@ class RestingRounds:
         if away:
             raise away[0]
         if taken:
-            await self._resting.update_alerts()
+            await self._resting.missing.update_alerts()
 
     async def _maintain(self, position_id: PositionId, result: SweepResult) -> ExitIntent | None:
         """Handle one position. A transaction that was rolled back fails it alone: it stays due."""
@@ -254,6 +258,6 @@ class RestingRounds:
 
     async def _update_alerts(self) -> None:
         try:
-            await self._resting.update_alerts()
+            await self._resting.missing.update_alerts()
         except (DatabaseUnavailableError, TimeoutError) as error:
             log.warning("resting stop alert not stored", error=str(error))

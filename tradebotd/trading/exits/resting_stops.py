@@ -6,10 +6,9 @@ have changed. A quiet sweep compares in memory and asks no venue.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -44,40 +43,42 @@ from tradebotd.trading.exits.exit_intents import (
     resting_exits,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.live_stops import LiveStops
 from tradebotd.trading.exits.missing_stops import NOT_THERE, MissingStops
 from tradebotd.trading.exits.promised_stops import PromisedStops
-from tradebotd.trading.exits.refused_stops import RefusedStops
+from tradebotd.trading.exits.refused_stops import MET, RefusedStops
 from tradebotd.trading.exits.resting_capability import RestingCapability
 from tradebotd.trading.exits.resting_days import RestingDays
-from tradebotd.trading.exits.resting_groups import any_rests, is_resting
+from tradebotd.trading.exits.resting_groups import is_resting
 from tradebotd.trading.exits.resting_queue import RestingQueue
 from tradebotd.trading.exits.resting_room import Fitting, RestingRoom
+from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 
 log = structlog.get_logger(__name__)
 
-GRACE: Final = timedelta(seconds=2)
 MOVE_EVERY: Final = timedelta(seconds=1)
 
 
 class RestingStops:
     """Resting stops by position.
 
-    *venues*: those where exits may rest. `queue` has the positions that something is new about, to
-    `maintain` each. `failing`: what could not be placed, and why. `is_attended`: a task does so at
-    once, and clears behind a new stop in a look apart.
+    *venues*: those where exits may rest. `queue`: positions that something is new about, `maintain`
+    each. `failing`: what could not be placed, and why. `is_attended`: a task does, clearing apart.
     """
 
     def __init__(
         self,
         *,
         placement: ExitPlacement,
+        refusals: RefusedStops,
         database: Database,
         clock: Clock,
         prices: PriceSource,
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         venues: Mapping[VenueName, Venue],
-        limit_offsets: Mapping[VenueName, Decimal] = MappingProxyType({}),
+        limit_offsets: Mapping[VenueName, Decimal],
+        times: UnprotectedTimes,
     ) -> None:
         self._placement = placement
         self._room = RestingRoom(database, venues, clock)
@@ -89,23 +90,20 @@ class RestingStops:
             stops_only=self._room.stops_only,
         )
         self._clock = clock
-        self._refusals = RefusedStops(clock, prices, symbols, venues)
+        self._refusals = refusals
         self._promises = PromisedStops(placement, clock, venues)
         self._days = RestingDays(clock, symbols, calendars, venues)
-        self._symbols = symbols
-        self._venues = venues
+        self._symbols, self._venues = symbols, venues
         self._checked: set[PositionId] = set()  # checked since it changed
         self._due = DueChecks()
-        self.queue = RestingQueue()
-        self._places: dict[PositionId, VenueName] = {}
-        self._moved_at: dict[PositionId, datetime] = {}
-        self._live: dict[PositionId, RestingPair] = {}
+        self.queue, self._places = RestingQueue(), dict[PositionId, VenueName]()
+        self.pairs, self.times = LiveStops(clock, times), times
         self.is_attended = False
-        self._missing = MissingStops(database, clock)
-        self.failing = self._missing.failing
-        placement.subscribe_to_retirements(self._on_retired)
+        self.missing = MissingStops(database, clock)
+        self.failing = self.missing.failing
+        placement.subscribe(retired=self._on_retired, withdrawn=self.pairs.withdrawn)
 
-    def _mark_dirty(self, position_id: PositionId, *, is_urgent: bool | None = None) -> None:
+    def mark_dirty(self, position_id: PositionId, *, is_urgent: bool | None = None) -> None:
         self._due.mark(position_id)
         venue = self._places.get(position_id)
         if venue is None:
@@ -117,7 +115,7 @@ class RestingStops:
     def mark_due_dirty(self) -> None:
         """Retry what waited for a while: its pause may be over, its market open."""
         for position_id in self._due:
-            self._mark_dirty(position_id)
+            self.mark_dirty(position_id)
 
     def moves_at_once(self, venue: VenueName) -> int:
         return self._venues[venue].traits.moves_at_once
@@ -128,13 +126,17 @@ class RestingStops:
         if position is None:
             self._due.discard(position_id)
             return False
-        held_until = self._missing.timers.held_until(position_id, self._clock.now())
+        held_until = self.missing.timers.held_until(position_id, self._clock.now())
         return self._days.is_open(position) and held_until is None
 
     def live(self, position_id: PositionId) -> RestingPair | None:
         """Return what rests; None once its day is over, whether the venue has told so or not."""
-        pair = self._live.get(position_id)
-        return None if pair is None or pair.is_over(self._clock.now()) else pair
+        return self.pairs.get(position_id)
+
+    def awaits(self, position: Position) -> RestingPair | None:
+        """Return what is to rest for it; None: the daemon is its guard."""
+        alone = self.missing.guards_alone(position.id)
+        return None if alone else self._capability.wanted(position)
 
     def applies_to(self, position: Position) -> bool:
         return position.venue in self._venues
@@ -145,7 +147,7 @@ class RestingStops:
             return
         self._places[position.id] = position.venue
         if self.needs_change(position):
-            self._mark_dirty(position.id)
+            self.mark_dirty(position.id)
 
     def needs_change(self, position: Position) -> bool:
         """Return whether what rests is another stop by enough; one that trails is moved seldom."""
@@ -156,26 +158,26 @@ class RestingStops:
             return live != wanted
         if near_enough(live, wanted, position.side):
             return False
-        moved_at = self._moved_at.get(position.id)
-        just_now = moved_at is not None and self._clock.now() - moved_at < MOVE_EVERY
+        just_now = self.pairs.was_moved_within(MOVE_EVERY, position.id)
         return not (just_now and follows(live, wanted, position.side))
 
     def on_order_settled(self, position_id: PositionId) -> None:
         """Mark the position for a check: one of its orders has come to its end."""
-        if position_id in self._live or position_id in self._checked:
+        self.missing.order_settled(position_id)
+        if position_id in self.pairs or position_id in self._checked:
             # While it is being looked at, that order is most likely the one that has made way.
-            self._mark_dirty(position_id, is_urgent=not self.queue.is_at_work(position_id))
+            self.mark_dirty(position_id, is_urgent=not self.queue.is_at_work(position_id))
 
     def _on_retired(self, position_id: PositionId) -> None:
         """Drop what rested or was promised: it makes way for an exit of ours at the market."""
-        self._live.pop(position_id, None)
+        self.pairs.drop(position_id)
         self._promises.end(position_id)
         self._due.mark(position_id)
 
     def forget(self, position_id: PositionId) -> None:
-        for by_position in (self._live, self._places, self._moved_at):
-            by_position.pop(position_id, None)
-        self._missing.forget(position_id)
+        self.pairs.forget(position_id)
+        self._places.pop(position_id, None)
+        self.missing.forget(position_id)
         self._room.forget(position_id)
         self._checked.discard(position_id)
         self._due.discard(position_id)
@@ -193,6 +195,7 @@ class RestingStops:
         *failed* gains what failed. Raises DatabaseUnavailableError; then it stays due.
         """
         self._due.begin(position_id)
+        self.missing.begin(position_id)
         try:
             read = await self._placement.read(position_id)
         except OrderDeniedError:
@@ -203,8 +206,8 @@ class RestingStops:
         if position is None:
             self._due.discard(position_id)
             return None
-        if any_rests(read.groups):
-            self._missing.lost.pop(position_id, None)
+        if self.missing.looks_again(position_id, read.groups, attended=self.is_attended):
+            return None
         try:
             hit = await self._attempt(position, read)
         except DatabaseUnavailableError:
@@ -220,14 +223,15 @@ class RestingStops:
         return hit
 
     async def _attempt(self, position: Position, read: ExitRead) -> ExitIntent | None:
-        groups = read.groups
         try:
             await self._maintain(position, read)
         except OrderDeniedError as denied:
             if denied.rule is DenialRule.POSITION_CLOSED:
                 self.forget(position.id)  # the missing stop itself has ended it
             else:
-                self._missing.denied(position.id, groups, denied)
+                self.missing.denied(position.id, read.groups, denied)
+                if self.awaits(position) is None:
+                    self.times.guarded(position.id)
         except AccountTakenError as error:
             self.failing[str(position.id)] = f"resting stop: {error}"
         except OrderRejectedError as error:
@@ -235,9 +239,6 @@ class RestingStops:
         except (VenueError, TimeoutError) as error:
             self._refused(position, error)
         return None
-
-    async def update_alerts(self) -> None:
-        await self._missing.update_alerts()
 
     async def _maintain(self, position: Position, read: ExitRead) -> None:
         if not self._days.is_open(position):
@@ -264,12 +265,12 @@ class RestingStops:
             self._settled(position.id, rests)
             return
         if wanted is None:
-            self._live.pop(position.id, None)
+            self.pairs.drop(position.id)
             if rests is not None:
                 await self._placement.withdraw(position.id)
             self._settled(position.id)
             if (reason := self._capability.taken_by_venue_alone(position)) is not None:
-                self._missing.lost[position.id] = reason
+                self.missing.lost[position.id] = reason
             return
         if rests is not None and near_enough(rests, wanted, position.side):
             self._settled(position.id, replace(rests, reason=wanted.reason))
@@ -297,7 +298,8 @@ class RestingStops:
         elif active.in_doubt and is_resting(retiring):
             pass  # the resting one stays until the other's outcome is known
         elif self._promises.is_pending(position, groups):
-            await self._await_promise(position, groups)
+            if (reason := await self._promises.look(position, groups)) is not None:
+                self.missing.refused(position.id, reason)
         else:
             await self._placement.clear(position.id, retiring)  # the next check sees what is left
         return False
@@ -310,21 +312,23 @@ class RestingStops:
         read: ExitRead | None,
     ) -> None:
         wanted, cancels_first = fitting
+        gone = rests is None and self.pairs.lost(position.id)
+        if self._days.is_ending(wanted, position):
+            return  # its end was told a little early: no loss
+        if gone:  # not to an exit of our own: what rested was dropped for it
+            self.missing.lose(position.id, NOT_THERE)
+            if self._refusals.met(position) is not None:
+                raise OrderRejectedError(MET)  # as the venue would, which takes a while to say so
         held_back = self._placement.orders.held_back(position.venue)
         if held_back is not None:  # no refusal: it is due as soon as it may leave
-            self._missing.timers.hold_until(position.id, self._clock.now() + held_back.pause)
-            return
-        if self._days.is_ending(wanted, position):
-            if rests is None:
-                self._live.pop(position.id, None)  # its end was told a little early: no loss
+            self.missing.timers.hold_until(position.id, self._clock.now() + held_back.pause)
             return
         try:
             self._capability.limit(position, wanted)
         except OrderDeniedError:
             await self._keep_or_withdraw(position, wanted, rests)
             raise
-        lost = self.live(position.id) is not None and rests is None
-        self._live.pop(position.id, None)
+        self.pairs.drop(position.id)
         placed: list[RestingPair] = []
 
         def build(current: Position) -> list[OrderIntent]:
@@ -334,66 +338,62 @@ class RestingStops:
 
         place = partial(self._placement.place, position.id, GroupKind.RESTING, build, [])
         await place(read=read, clears=not self.is_attended, cancels_first=cancels_first)
-        self._moved_at[position.id] = self._clock.now()
-        if lost:  # not to an exit of our own that is under way: that would have been denied
-            self._missing.lost[position.id] = NOT_THERE
+        self.pairs.moved(position.id)
         if rests is not None and self._promises.takes(position, rests, placed[0]):
             self._promises.add(position.id)
-            self._live[position.id] = rests
+            self.pairs.rests(position.id, rests)
         else:
-            self._missing.backoff.forget(position.id)
-            self._live[position.id] = placed[0]
+            self.missing.backoff.forget(position.id)
+            self.pairs.rests(position.id, placed[0])
         log.info("resting stop placed", **placed[0].fields(position))
         # It stays due once more: the next check reads that it is there, and clears what retires.
         if self.is_attended:
-            self._mark_dirty(position.id, is_urgent=False)
+            self.mark_dirty(position.id, is_urgent=False)
 
     async def _keep_or_withdraw(
         self, position: Position, wanted: RestingPair, rests: RestingPair | None
     ) -> None:
         """Keep what rests, since no other can, unless it would end what is wanted no more."""
-        self._live.pop(position.id, None)
+        self.pairs.drop(position.id)
         if rests is not None and ends_too_early(rests, wanted, position):
             await self._placement.withdraw(position.id)
+            self.pairs.withdrawn(position.id)
             log.warning("resting stop withdrawn", bot=position.bot, symbol=position.symbol)
         elif rests is not None:
-            self._live[position.id] = rests
-
-    async def _await_promise(self, position: Position, groups: Groups) -> None:
-        """Ask what became of a promise; one that is not answered is withdrawn, and alerted."""
-        if (reason := await self._promises.look(position, groups)) is not None:
-            self._missing.refused(position.id, reason)
+            self.pairs.rests(position.id, rests)
 
     def _broken(self, position: Position, active: ExitGroup) -> None:
         """Wait after a promise that the venue has broken; what rested before rests on."""
         reason = "resting stop: the venue rejected the replacement that it had promised"
         self.failing[str(position.id)] = reason
-        self._missing.wait(position.id, reason)
+        self.missing.wait(position.id, reason)
         if (rests := self._days.pair_of(active, position)) is not None:
-            self._live[position.id] = rests
+            self.pairs.rests(position.id, rests)
         log.warning("promised stop rejected", bot=position.bot, symbol=position.symbol)
 
     def _settled(self, position_id: PositionId, live: RestingPair | None = None) -> None:
         if self._promises.end(position_id):
-            self._missing.backoff.forget(position_id)
+            self.missing.backoff.forget(position_id)
         self._due.end(position_id)
-        self._missing.lost.pop(position_id, None)
-        if live is not None:
-            self._live[position_id] = live
+        self.missing.lost.pop(position_id, None)
+        if live is None:
+            self.times.guarded(position_id)  # by the daemon
+        else:
+            self.pairs.rests(position_id, live)
 
     def _refused(self, position: Position, error: Exception) -> None:
         reason = f"resting stop: {describe_error(error)}"
-        self._live.pop(position.id, None)
-        self._missing.refused(position.id, reason)
+        self.pairs.drop(position.id)
+        self.missing.refused(position.id, reason)
 
     async def _on_triggered_meanwhile(
         self, position: Position, error: OrderRejectedError
     ) -> ExitIntent | None:
         """Return the exit of a price faster than the stop; a stop that stays refused has failed."""
         exit_ = await self._refusals.exit_of(position, self._capability.wanted(position), error)
-        if exit_ is not None and position.id not in self._missing.backoff.reasons:
-            self._live.pop(position.id, None)
-            self._missing.wait(position.id, error.reason)
+        if exit_ is not None and position.id not in self.missing.backoff.reasons:
+            self.pairs.drop(position.id)
+            self.missing.wait(position.id, error.reason)
             log.info("stop level met", bot=position.bot, reason=error.reason)
         else:
             self._refused(position, error)

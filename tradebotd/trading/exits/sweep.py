@@ -38,6 +38,7 @@ from tradebotd.trading.prices.fresh_prices import (
     EARLY,
     FRESH,
     OVERTAKEN,
+    OVERTAKEN_FOR,
     FreshPrices,
     PriceOf,
     Quotes,
@@ -125,23 +126,13 @@ class Sweep:
         result.oldest_price = max(result.oldest_price, sweep.quotes.oldest)
         return sweep.lost
 
-    def exits(self, triggers: Iterable[Trigger], price: Decimal, at: datetime) -> list[ExitIntent]:
-        """Return the exits that a tick at *price* has met, each position as it is held now.
-
-        What is newer than the tick of *at*, which came late, waits for another one.
-        """
-        exits = []
-        for trigger in triggers:
-            position = self._tracked.current(trigger.position_id)
-            if position is not None and at < self._fresh.since(position):
-                self._tracked.release(position.id)
-            elif position is not None:
-                exits.append(
-                    ExitIntent(
-                        position=position, reason=trigger.reason, level=trigger.level, price=price
-                    )
-                )
-        return exits
+    def exits(self, triggers: Iterable[Trigger], price: Decimal) -> list[ExitIntent]:
+        """Return the exits that a tick at *price* has met, each position as it is held now."""
+        return [
+            ExitIntent(position=position, reason=trigger.reason, level=trigger.level, price=price)
+            for trigger in triggers
+            if (position := self._tracked.current(trigger.position_id)) is not None
+        ]
 
     def _out_of_reach(self, position: Position) -> str | None:
         if position.symbol not in self._symbols:
@@ -205,8 +196,8 @@ class Sweep:
             price = sweep.quotes.asked.get(key)
             if price is not None and self._is_no_split(key, price, sweep):
                 name, kind = key
-                met = self._tracked.book.tick(name, price, kind)
-                exits += self.exits(met, price, sweep.quotes.asked_at[key])
+                met = self._tracked.tick(name, price, kind, sweep.quotes.asked_at[key])
+                exits += self.exits(met, price)
         hit_ids = {exit_.position.id for exit_ in exits}
         waited = [position_id for key in wanted for position_id in sweep.waiting.pop(key, ())]
         return exits + self._judged(
@@ -313,18 +304,21 @@ class Sweep:
     def _price(self, position: Position, sweep: _Round) -> Decimal | None:
         """Return the price that the position is judged by: none of before its levels."""
         key = position.symbol, position.trigger_kind
-        return sweep.quotes.get(key, self._fresh.since(position))
+        return sweep.quotes.get(key, self._fresh.levels_since(position))
 
     def _unpriced(self, position: Position, market: _Market, sweep: _Round) -> None:
         """Report a position that cannot be judged: no price of one kind stands in for another."""
         kind, symbol = position.trigger_kind, position.symbol
-        if (symbol, kind) in sweep.quotes.known:
-            sweep.result.waiting[str(position.id)] = OVERTAKEN
-            return
+        price = "price" if kind is PriceKind.LAST else f"{kind} price"
+        reason = f"{symbol} has no fresh {price}"
+        if (symbol, kind) in sweep.quotes.known or (symbol, kind) in sweep.quotes.asked:
+            if sweep.now - self._fresh.levels_since(position) <= OVERTAKEN_FOR:
+                sweep.result.waiting[str(position.id)] = OVERTAKEN
+                return
+            reason = f"{symbol} has no {price} since the fill that made the position's levels"
         if kind is PriceKind.LAST:
-            sweep.result.failed[str(position.id)] = f"{symbol} has no fresh price"
+            sweep.result.failed[str(position.id)] = reason
             return
-        reason = f"{symbol} has no fresh {kind} price"
         sweep.result.failed[str(position.id)] = reason
         if market.is_open:
             sweep.lost[position.id] = reason

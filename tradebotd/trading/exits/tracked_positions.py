@@ -17,7 +17,6 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import Position
 from tradebotd.domain.quote import PriceKind
 from tradebotd.market.calendars import Calendar
-from tradebotd.ports.clock import Clock
 from tradebotd.risk.exit_levels import (
     ExitLevels,
     more_favourable,
@@ -25,10 +24,11 @@ from tradebotd.risk.exit_levels import (
     with_trailing_stop,
 )
 from tradebotd.risk.trigger_books import TriggerBooks
-from tradebotd.risk.triggers import MovedStop
+from tradebotd.risk.triggers import MovedStop, Trigger
 from tradebotd.storage import extremes, open_positions, positions
 from tradebotd.storage.positions import MovedExit
 from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.exits.level_times import LevelTimes
 
 # Closed positions: a row that was read before the close is seconds old, not thousands of trades.
 CLOSED_KEPT: Final = 10_000
@@ -43,19 +43,18 @@ class TrackedPositions:
     def __init__(
         self,
         database: Database,
-        clock: Clock,
+        level_times: LevelTimes,
         symbols: Mapping[str, MarketSymbol],
         calendars: Mapping[str, Calendar],
         bad_tick: Callable[[], Decimal],
     ) -> None:
         self._database = database
-        self._clock = clock
         self._bad_tick = bad_tick
         self._symbols = symbols
         self._calendars = calendars
+        self._level_times = level_times
         self.book = TriggerBooks()
         self.positions: dict[PositionId, Position] = {}
-        self._levels_since: dict[PositionId, datetime] = {}
         self._moved: dict[PositionId, MovedExit] = {}
         self._closed: dict[PositionId, None] = {}
         self._untargeted: set[PositionId] = set()
@@ -75,34 +74,38 @@ class TrackedPositions:
             self._moved.pop(position.id, None)  # it followed from an outdated version
         else:
             return False
-        self._note_levels(position, tracked)
+        self._level_times.note(position, tracked)
         self.positions[position.id] = position
         return True
 
-    def _note_levels(self, position: Position, former: Position | None) -> None:
-        """Note since when the position has its levels: its entry, or what moved them later on.
-
-        A fill that moved them is a newer price than any of before; we hear of it a little later.
-        """
-        now = self._clock.now()
-        if former is None:
-            self._levels_since[position.id] = min(position.opened_at, now)
-        elif _basis(former) != _basis(position):
-            self._levels_since[position.id] = now
-
-    def levels_since(self, position: Position) -> datetime:
-        """Return since when the position has its levels: no price from before may meet them.
-
-        Never later than now, however far ahead the clock is that told its fill.
-        """
-        return self._levels_since.get(position.id, position.opened_at)
+    def tick(
+        self, symbol: str, price: Decimal, kind: PriceKind, seen_at: datetime
+    ) -> Sequence[Trigger]:
+        """Return the triggers that a price of *seen_at* has met: of no levels newer than it."""
+        if not self._level_times.is_overtaken(symbol, kind, seen_at):
+            return self.book.tick(symbol, price, kind)
+        book = self.book.of(kind)
+        newer = [
+            each.id
+            for each in self.positions.values()
+            if each.symbol == symbol
+            and each.trigger_kind is kind
+            and seen_at < self._level_times.of(each)
+            and not book.latched(each.id)
+        ]
+        for position_id in newer:
+            book.latch(position_id)
+        met = book.tick(symbol, price)
+        for position_id in newer:
+            book.release(position_id)
+        return met
 
     def forget(self, position_id: PositionId) -> bool:
         """Forget a closed position. Returns whether it was known."""
         self.book.remove(position_id)
         self._untargeted.discard(position_id)
         self._moved.pop(position_id, None)
-        self._levels_since.pop(position_id, None)
+        self._level_times.forget(position_id)
         self._closed[position_id] = None
         if len(self._closed) > CLOSED_KEPT:
             del self._closed[next(iter(self._closed))]
@@ -144,6 +147,11 @@ class TrackedPositions:
             self._untargeted.discard(position_id)
             self._show(position)
         self.book.release(position_id)
+
+    def unlatch(self, position_id: PositionId) -> None:
+        """Watch a position again as it was watched: what has met it was not acted on."""
+        if position_id in self.positions:
+            self.book.release(position_id)
 
     def release_stops(self, position_id: PositionId) -> None:
         """Release the stops alone: the outcome of the position's exit at the target is unknown.
@@ -295,11 +303,6 @@ def advanced(position: Position, price: Decimal, symbols: Mapping[str, MarketSym
         stop_loss=levels.stop_loss,
         trailing_stop=levels.trailing_stop,
     )
-
-
-def _basis(position: Position) -> tuple[Decimal, int]:
-    """Return what fills have made of the levels; an operator's are checked as they are set."""
-    return position.entry_price, position.ladder_done
 
 
 def _row(position: Position) -> MovedExit:

@@ -1,4 +1,4 @@
-"""Alerts of stop-limits that were triggered and did not fill: the price ran through their limit."""
+"""Alerts of stop-limits that were triggered and did not fill in time."""
 
 from decimal import Decimal
 

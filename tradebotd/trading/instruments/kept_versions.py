@@ -38,8 +38,8 @@ class KeptVersions:
     async def keep(self, known: MarketSymbol, *, is_new: bool) -> list[str]:
         """Keep what is in force of *known*; return what differs from the version before, in words.
 
-        The first one is compared with the file. *is_new*: something else was in force a moment ago.
-        Raises DatabaseUnavailableError.
+        The first one is compared with what the file states. *is_new*: something else was in force a
+        moment ago. Raises DatabaseUnavailableError.
         """
         told, stored = known.instrument, await self.of(known.instrument.venue)
         before = stored.get(known.symbol)
@@ -52,7 +52,7 @@ class KeptVersions:
             earlier = replace(self._configured[known.symbol], status=told.status)
         else:
             earlier = before
-        words = differences(earlier, told)
+        words = differences(earlier, told, known.stated if before is None else None)
         severity: Severity = "warning" if before and warns(earlier, told) else "info"
         await self._insert(known, words, severity, is_first=before is None)
         return words

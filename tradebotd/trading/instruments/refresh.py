@@ -200,8 +200,10 @@ class InstrumentRefresh:
             if told is None:
                 await self._fall_back(name, mine)
                 return
+            is_first = name not in self._heard
             self._heard.add(name)
             taken = [self._take(symbol, told.get(symbol.symbol), result) for symbol in mine]
+            self._log(name, mine, is_first=is_first)
             for symbol, is_new in filter(None, taken):
                 if words := await self._versions.keep(symbol, is_new=is_new):
                     result.changed[symbol.symbol] = "; ".join(words)
@@ -244,12 +246,17 @@ class InstrumentRefresh:
     def _put_in_force(self, known: MarketSymbol, told: Instrument) -> MarketSymbol:
         """Change the instrument, here alone: all others see it from here on."""
         self._symbols[known.symbol] = changed = replace(known, instrument=told)
-        log.info(
-            "instrument put in force",
-            symbol=known.symbol,
-            changes=differences(known.instrument, told),
-        )
         return changed
+
+    def _log(self, name: VenueName, before: Sequence[MarketSymbol], *, is_first: bool) -> None:
+        """Log what is new in force; the first reading of a process is one line."""
+        if is_first:
+            log.info("instruments read", venue=name, count=len(before))
+            return
+        for known in before:
+            now = self._symbols[known.symbol].instrument
+            if changes := differences(known.instrument, now):
+                log.info("instrument put in force", symbol=known.symbol, changes=changes)
 
     async def _commissions(
         self,

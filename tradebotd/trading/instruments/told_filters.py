@@ -1,6 +1,6 @@
 """Filters as a venue tells them: whether they can be so, and which have changed. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import fields
 from decimal import Decimal
 from typing import Final
@@ -124,11 +124,15 @@ def _compared(now: Instrument, then: Instrument) -> str:
     return "; ".join(differences(then, now)) or "the same filters"
 
 
-def differences(old: Instrument, new: Instrument) -> list[str]:
-    """Return each filter that differs, in words: "lot_size 0.001 became 0.01"."""
+def differences(old: Instrument, new: Instrument, among: Container[str] | None = None) -> list[str]:
+    """Return each filter that differs, in words: "lot_size 0.001 became 0.01".
+
+    *among*: the filters that are looked at; None: all.
+    """
     return [
         f"{name} {_shown(getattr(old, name))} became {_shown(getattr(new, name))}"
         for name in _changed(old, new)
+        if among is None or name in among
     ]
 
 

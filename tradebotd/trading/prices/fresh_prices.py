@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -20,12 +20,12 @@ from tradebotd.ports.venue import Venue
 
 log = structlog.get_logger(__name__)
 
-ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
 FRESH: Final = timedelta(seconds=90)  # an older price in memory is asked for again
 QUOTE_SECONDS: Final = 10.0
 
 DOUBTED: Final = "its last price is far from the one before, and nothing confirms it yet"
 EARLY: Final = "its session has no price yet, or none since the break"
+OVERTAKEN_FOR: Final = timedelta(seconds=15)  # three sweeps; then that is a fault
 OVERTAKEN: Final = "its last price is from before the fill that made its levels"
 
 OTHERS: Final = (PriceKind.MARK, PriceKind.BID, PriceKind.ASK)
@@ -68,7 +68,7 @@ class ToAsk:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshPrices:
     """Source of fresh prices. `is_doubted`: whether the price in memory needs a quote to confirm
-    it. `levels_since`: since when a position has its levels.
+    it. `levels_since`: since when a price may meet a position's levels.
     """
 
     prices: PriceCache
@@ -95,11 +95,18 @@ class FreshPrices:
             quotes.checked.add(one)
             key = name, kind
             price, age = self.prices.price(*key), self.prices.age(name, now, kind)
+            seen_at = self.prices.seen_at(*key)
             closed = not self.calendars[symbol.calendar].is_open(now)
             usable = price is not None and self.unusable_because(name, now, kind) is None
             overtaken = False
-            if usable and price is not None and age is not None and (age <= FRESH or closed):
-                quotes.known[key], quotes.seen[key] = price, now - age
+            if (
+                usable
+                and price is not None
+                and age is not None
+                and seen_at is not None
+                and (age <= FRESH or closed)
+            ):
+                quotes.known[key], quotes.seen[key] = price, seen_at
                 quotes.oldest = max(quotes.oldest, age)
                 fresh.append(key)
                 overtaken = quotes.seen[key] < since and not closed
@@ -116,21 +123,10 @@ class FreshPrices:
         wanted: dict[tuple[str, PriceKind, VenueName], datetime] = {}
         for position in positions:
             one = position.symbol, position.trigger_kind, position.venue
-            since, newest = self.since(position), wanted.get(one)
+            since, newest = self.levels_since(position), wanted.get(one)
             if newest is None or newest < since:
                 wanted[one] = since
         return wanted
-
-    def since(self, position: Position) -> datetime:
-        """Return since when a price may meet the position's levels: one of before was overtaken.
-
-        The fill that made them is newer, and away from where the market was before. A venue that
-        echoes our prices has filled at one of those: none is newer.
-        """
-        venue = self.venues.get(position.venue)
-        if venue is not None and venue.traits.quotes_echo:
-            return ALWAYS
-        return self.levels_since(position)
 
     def unusable_because(
         self, symbol: str, now: datetime, kind: PriceKind = PriceKind.LAST

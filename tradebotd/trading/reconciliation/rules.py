@@ -17,6 +17,7 @@ from tradebotd.storage.order_searches import OrderSearchState
 from tradebotd.storage.orders import StoredOrder
 from tradebotd.trading.execution.order_identity import is_as_sent, was_seen
 
+APART: Final = timedelta(seconds=5)  # two answers that both count
 ASK_ON: Final = timedelta(hours=24)  # after an inference: it may still prove wrong
 SOONEST: Final = timedelta(minutes=1)
 SLOWER: Final = 4  # asked again after a quarter of the time that the absence has lasted
@@ -38,10 +39,14 @@ def count_negative(
 ) -> OrderSearchState | None:
     """Return *search* after one more "never seen"; one that came too early changes nothing.
 
-    Too early by the venue's clock, or by ours when we asked, whichever is behind.
+    Too early by the venue's clock, or by ours when we asked, whichever is behind. Several within a
+    moment are one answer: a venue whose reads lag behind its writes says so however often it is
+    asked.
     """
     speaks_from = send_by + traits.receive_window + traits.absence_margin
     if min(answer.venue_time, asked_at) <= speaks_from:
+        return search
+    if search is not None and search.negatives and asked_at - search.last_asked_at < APART:
         return search
     before = search or OrderSearchState(began_at=asked_at, last_asked_at=asked_at)
     return replace(

@@ -11,7 +11,7 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.quote import PriceKind
 from tradebotd.net.gate import Gates
 from tradebotd.ports.clock import HostClock
-from tradebotd.venues.alpaca.limits import digest_of
+from tradebotd.venues.alpaca.limits import gate_name
 from tradebotd.venues.alpaca.parts import Parts, Settings
 from tradebotd.venues.alpaca.paths import Host
 from tradebotd.venues.alpaca.screening import AlpacaScreening
@@ -103,13 +103,8 @@ def _settings(
         feed=feed,
         price_kinds=kinds,
         gates={
-            Host.TRADING: gates.gate(_gate_name(reached.base_url, key_id)),
-            Host.DATA: gates.gate(_gate_name(reached.data_url, key_id)),
+            Host.TRADING: gates.gate(gate_name(reached.base_url, key_id)),
+            Host.DATA: gates.gate(gate_name(reached.data_url, key_id)),
         },
         host=host,
     )
-
-
-def _gate_name(url: str, key_id: str) -> str:
-    """Return the name of a gate of its own: limits and bans are by key here (A13)."""
-    return f"{url} {digest_of(key_id)}"

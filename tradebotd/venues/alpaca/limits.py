@@ -67,6 +67,11 @@ class Limits:
         return told if now < told <= now + LONGEST_WAIT else None
 
 
+def gate_name(url: str, key_id: str) -> str:
+    """Return the name of a gate of its own: limits and bans are by key here (A13)."""
+    return f"{url.rstrip('/')} {digest_of(key_id)}"
+
+
 def digest_of(key_id: str) -> str:
     """Return what tells one key from another, and may be shown."""
     return sha256(key_id.encode()).hexdigest()[:8]

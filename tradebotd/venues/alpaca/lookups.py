@@ -11,18 +11,27 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueOrderId
-from tradebotd.domain.order import OrderReport
+from tradebotd.domain.order import OrderReport, OrderRequest
 from tradebotd.net.answers import Value
 from tradebotd.net.rate_limit import Priority
 from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import OrderLookup, status_of
 from tradebotd.venues.alpaca import paths
 from tradebotd.venues.alpaca.errors import Refusal, error_of
-from tradebotd.venues.alpaca.names import MOST_NAMES, OURS, OrderNames, is_ours, named_orders
+from tradebotd.venues.alpaca.names import (
+    MOST_NAMES,
+    OURS,
+    OrderNames,
+    is_lone_leg,
+    is_ours,
+    named_orders,
+)
 from tradebotd.venues.alpaca.orders import OrderReader, is_live
 from tradebotd.venues.alpaca.payload import ONE_SECOND, id_of, instant_of, stamped
 from tradebotd.venues.alpaca.rest import Rest
@@ -36,6 +45,8 @@ MOST_STRANGERS: Final = 10  # orders that only fills have told, and that are ask
 MOST_SUCCESSORS: Final = 20
 MANY_SYMBOLS: Final = 50  # beyond it a list is of all symbols
 A_MINUTE: Final = timedelta(minutes=1)
+
+log = structlog.get_logger(__name__)
 
 
 def _each_once(fills: Iterable[Fill]) -> list[Fill]:
@@ -155,7 +166,7 @@ class Lookups:
         filled = sum((each["filled_qty"].decimal() for each in chain), ZERO)
         if traded < filled:
             raise VenueUnavailableError(f"fills of order {report.venue_order_id} lag behind it")
-        asked, before = report.asked, filled - chain[-1]["filled_qty"].decimal()
+        asked, before = self._as_sent(report, chain[0]), filled - chain[-1]["filled_qty"].decimal()
         if asked is not None and before:  # what is in its place is of what was left
             asked = replace(asked, quantity=asked.quantity + before)
         most = None if asked is None else asked.quantity
@@ -172,6 +183,25 @@ class Lookups:
             other_ids=tuple(VenueOrderId(id_of(each["id"])) for each in chain[:-1]),
             asked=asked,
         )
+
+    def _as_sent(self, report: OrderReport, root: Value) -> OrderRequest | None:
+        """Return what was asked for, at the prices that we sent.
+
+        Somebody else may have moved it in the vendor's app: it is our order all the same, and what
+        it sells is sold. The daemon's own check ends the position at the level that it knows.
+        """
+        sent = self._reader.order(root, report.client_order_id).asked
+        if report.asked is None or sent is None:
+            return report.asked
+        ours, theirs = ((each.limit_price, each.stop_price) for each in (sent, report.asked))
+        if ours != theirs:
+            log.warning(
+                "order moved by somebody else",
+                order=report.client_order_id,
+                sent=ours,
+                now=theirs,
+            )
+        return replace(report.asked, limit_price=sent.limit_price, stop_price=sent.stop_price)
 
     async def chain(self, told: Value, priority: Priority = Priority.READ) -> list[Value]:
         """Return an order with all that it replaces, and all that has replaced it, but ours.
@@ -274,7 +304,7 @@ class Lookups:
         A page holds 50 unless more are asked for; the next one ends before its last order.
         """
         query = {"status": status, "limit": str(PAGE), "nested": "true", "direction": "desc"}
-        if len(symbols) <= MANY_SYMBOLS:
+        if symbols and len(symbols) <= MANY_SYMBOLS:
             markets = sorted(short_name(self._symbols.market(each)) for each in symbols)
             query["symbols"] = ",".join(markets)
         found: list[Value] = []
@@ -324,15 +354,14 @@ class Lookups:
             :MOST_STRANGERS
         ]:
             order = await self._one(paths.ORDER, of=order_id)
-            if order is not None:
+            if order is not None and not is_lone_leg(order):
                 self._names.learn_all(order)
                 (_, name), *_ = named_orders(order)
                 await self.name_of(order, name)
 
     async def learn_pairs(self) -> None:
         """Learn the stops of pairs that are open, which their own orders do not say."""
-        query = {"status": "open", "limit": str(PAGE), "nested": "true"}
-        for told in (await self._rest.ask(paths.ORDERS, query)).items():
+        for told in await self._listed("open", (), MOST_PAGES):
             self._names.learn_all(told)
 
     async def by_id(self, order_id: str, priority: Priority = Priority.READ) -> Value | None:

@@ -64,6 +64,15 @@ def is_ours(told: Value) -> bool:
     return own.startswith(OURS) or pair_of(own) is not None
 
 
+def is_lone_leg(told: Value) -> bool:
+    """Return whether an order is the stop of a pair, told without the pair: nobody knows its name.
+
+    The client id that the venue has made up for it is none of ours, and not somebody else's either.
+    """
+    is_leg = text_if_any(told, "order_class") == "oco" and told["type"].text() in STOPS
+    return is_leg and not is_ours(told)
+
+
 class OrderNames:
     """Client ids by the venue's ids and back, as answers and events have told them.
 
@@ -105,8 +114,11 @@ class OrderNames:
             self.learn(order_id, name)
         self._ids[name], self._tips[name] = chain[0], chain[-1]
 
-    def learn_all(self, told: Value) -> None:
-        """Learn an order and its legs, and how much each of them was to trade at first."""
+    def learn_all(self, told: Value, *, is_event: bool = False) -> None:
+        """Learn an order and its legs, and how much each of them was to trade at first.
+
+        An event of a fill has its legs as they were before it, or after: it tells no size of them.
+        """
         is_pair = text_if_any(told, "order_class") == "oco"
         sold = amount_if_any(told, "filled_qty") or ZERO
         for each, name in named_orders(told):
@@ -117,6 +129,8 @@ class OrderNames:
                 continue
             if each is told:
                 self._left[order_id] = quantity - sold
+                continue
+            if is_event and sold:
                 continue
             self._left[order_id] = quantity
             # What was put in the place of a stop is of what was left when it came.

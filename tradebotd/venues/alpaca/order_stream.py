@@ -27,6 +27,7 @@ from tradebotd.net.redaction import Redactor
 from tradebotd.net.websocket import Connection
 from tradebotd.ports.clock import HostClock
 from tradebotd.ports.venue import Listener, StreamListener, StreamState
+from tradebotd.venues.alpaca.event_lines import EventLines
 from tradebotd.venues.alpaca.lookups import Lookups
 from tradebotd.venues.alpaca.names import OrderNames, named_orders
 from tradebotd.venues.alpaca.orders import OrderReader
@@ -45,6 +46,7 @@ ASKED_EVERY: Final = 20.0  # seconds: whether the venue still answers on the str
 LOOK_EVERY: Final = 1.0
 SPEAKS_WITHIN: Final = 15.0  # seconds, of an order that was taken: or the stream is mute
 STORM_SECONDS: Final = 60.0  # A11: what a 429 at the handshake is waited out for
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds, before pairs are asked for again
 REMEMBERED: Final = 5_000
 SLACK: Final = timedelta(seconds=5)  # what the host's clock may be ahead of the venue's
 FILLS: Final = frozenset({"fill", "partial_fill"})
@@ -80,6 +82,7 @@ class OrderStream:
         self._on_stream: StreamListener | None = None
         self._connected = self._lost = False
         self._heard_at: datetime | None = None  # the venue's time of what was told last
+        self._lines: EventLines | None = None  # of the connection that there is
         self._answered = anyio.Event()
         self._expected: dict[str, float] = {}  # ids of orders, by when they were taken
         self._spoken: OrderedDict[str, None] = OrderedDict()  # ids of orders that it has told of
@@ -117,17 +120,22 @@ class OrderStream:
     async def _connect(self) -> None:
         """One connection, from its handshake to its end. Raises NetError, VenueError."""
         failure: Exception | None = None
-        async with self._open() as connection:
-            await self._authenticate(connection)
-            await self._subscribed()
-            async with anyio.create_task_group() as tasks:
+        async with self._open() as connection, anyio.create_task_group() as tasks:
+
+            def fail(error: Exception) -> None:
+                connection.lose(LostBecause.CLOSED, str(error))
+
+            self._lines = EventLines(self.hear, tasks, self._host, fail)
+            try:
+                await self._authenticate(connection)
+                await self._subscribed()
                 tasks.start_soon(self._attend, connection)
-                try:
-                    while True:
-                        await self._take(self._read(await connection.receive()))
-                except (NetError, VenueError) as error:
-                    failure = error  # raised below, outside the group of tasks
-                tasks.cancel_scope.cancel()
+                tasks.start_soon(self._learn_pairs)
+                while True:
+                    await self._take(self._read(await connection.receive()))
+            except (NetError, VenueError) as error:
+                failure = error  # raised below, outside the group of tasks
+            tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
 
@@ -157,8 +165,7 @@ class OrderStream:
         raise StreamEndedError(f"{stream}: no answer within {ANSWER_SECONDS:g} s")
 
     async def _subscribed(self) -> None:
-        """Say that the stream is there, and learn the pairs that it will speak of by their legs."""
-        await self._lookups.learn_pairs()
+        """Say that the stream is there."""
         gap = self._heard_at if self._lost else None
         if self._heard_at is None:
             self._heard_at = self._host.now() - SLACK
@@ -170,8 +177,28 @@ class OrderStream:
     async def _lose(self) -> None:
         self._connected, self._lost = False, True
         self._totals.clear()
+        untold = None if self._lines is None else self._lines.oldest
+        self._lines = None
+        if untold is not None and self._heard_at is not None:
+            self._heard_at = min(untold, self._heard_at)
         if self._on_stream is not None:
             await self._on_stream(StreamState(connected=False, gap_since=self._heard_at))
+
+    async def _learn_pairs(self) -> None:
+        """Learn the pairs that the stream will speak of by their legs, as soon as the venue says.
+
+        Until then a leg's pair is asked for with its event.
+        """
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._lookups.learn_pairs()
+            except (NetError, VenueError) as error:
+                log.warning("pairs not learned", venue=self._venue, error=str(error))
+            else:
+                return
+            await self._host.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _attend(self, connection: Connection) -> None:
         """Ask from time to time whether the venue still answers, and miss what it should tell.
@@ -211,7 +238,11 @@ class OrderStream:
                 if told["data"]["status"].text() != "authorized":
                     raise StreamEndedError("the order stream has revoked the key")
             case "trade_updates":
-                await self.hear(told["data"])
+                event = told["data"]
+                if self._lines is None:
+                    await self.hear(event)
+                else:
+                    self._lines.add(id_of(event["order"]["id"]), _event_time(event), event)
             case _:
                 pass
 
@@ -235,7 +266,7 @@ class OrderStream:
         order_id = id_of(order["id"])
         self._expected.pop(order_id, None)
         _is_new(self._spoken, order_id)
-        self._names.learn_all(order)
+        self._names.learn_all(order, is_event=True)
         name = await self._name_of(order, order_id)
         report = await self._report(event, order, name)
         if word != REPLACE_REFUSED:

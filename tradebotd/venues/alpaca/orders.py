@@ -7,7 +7,7 @@ GTC or IOC. Extended hours are never asked for (A2): stops do not run then.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Context, Decimal
+from decimal import ROUND_CEILING, Context, Decimal, localcontext
 from types import MappingProxyType
 from typing import Final
 
@@ -98,7 +98,7 @@ def _lasts(request: OrderRequest, market: str) -> str:
             return lasts.value
     elif is_fraction(request.quantity):
         if lasts in {TimeInForce.DAY, TimeInForce.GTC} or request.type is OrderType.MARKET:
-            return "day"  # the only one that fractions have; one that must not rest is refused
+            return "day"  # the only one that fractions have (`fractions_end_with_the_day`)
     elif lasts in {TimeInForce.DAY, TimeInForce.GTC} or request.type not in CONDITIONAL:
         return lasts.value
     raise OrderRejectedError(f"{FilterName.TIME_IN_FORCE}: {request.type} orders are not {lasts}")
@@ -315,7 +315,13 @@ class OrderReader:
 
 
 def _fee_of(amount: Decimal) -> Decimal:
-    return _EXACT.quantize(_EXACT.multiply(amount, CRYPTO_FEE), FEE_SCALE)
+    """Return the fee of *amount*, rounded up.
+
+    One that is a unit too small makes a position of more than is held, and the venue refuses every
+    exit of it.
+    """
+    with localcontext(_EXACT):
+        return (amount * CRYPTO_FEE).quantize(FEE_SCALE, rounding=ROUND_CEILING)
 
 
 def trade_id(order_id: str, total: Decimal) -> TradeId:

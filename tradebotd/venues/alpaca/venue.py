@@ -45,6 +45,10 @@ DAY, GTC = TimeInForce.DAY, TimeInForce.GTC
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
 
 
+# No request says until when it may be executed: one that a gateway holds is executed late.
+UNBOUNDED: Final = timedelta(minutes=1)
+
+
 def traits_of(*, crypto: bool, stocks: bool, feed: str) -> VenueTraits:
     """Return what the adapter claims, by what is traded at the venue and by the *feed* of stocks.
 
@@ -70,10 +74,12 @@ def traits_of(*, crypto: bool, stocks: bool, feed: str) -> VenueTraits:
         tells_clock=True,
         tells_stream=True,
         open_orders_tell_fills=False,
+        fractions_end_with_the_day=not crypto,
         self_trade=SelfTrade.REJECTS,
         moves_at_once=4,
         replacement=Replacement.CANCEL_FIRST if crypto else Replacement.PROMISED,
         endpoints=3,
+        absence_margin=UNBOUNDED,
         base_fee=CRYPTO_FEE if crypto else ZERO,
     )
 

@@ -125,6 +125,15 @@ class Node:
             raise self.malformed("is no decimal")
         return Decimal(self._value)
 
+    def as_number(self) -> Decimal:
+        """Return a number of JSON, zero or more, as it is written."""
+        if isinstance(self._value, bool) or not isinstance(self._value, int | float):
+            raise self.malformed("is no number")
+        value = Decimal(str(self._value))
+        if not value.is_finite() or value < 0:
+            raise self.malformed("is negative, or no number")
+        return value
+
     def as_flag(self) -> bool:
         if not isinstance(self._value, bool):
             raise self.malformed("is neither true nor false")
@@ -163,6 +172,10 @@ class Node:
         if value < 0:
             raise self.field(name).malformed("is negative")
         return value
+
+    def number(self, name: str) -> Decimal:
+        """Return an amount that is told as a number of JSON: zero or more, as it is written."""
+        return self.field(name).as_number()
 
     def price_if_any(self, name: str) -> Decimal | None:
         """Return the price under *name*; None where it is left out, or 0: there is none."""

@@ -6,7 +6,6 @@ never reads our tables.
 
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -286,7 +285,7 @@ class PaperVenue:
             return
         prices = last  # a mark, a bid or an ask trades nothing by itself
         if tick.kind is PriceKind.LAST:
-            prices = replace(last, current=tick.price, at=tick.at, after_gap=tick.after_gap)
+            prices = last._replace(current=tick.price, at=tick.at, after_gap=tick.after_gap)
         if not self._engine.would_act(tick.symbol, prices):
             return
         async with self._acting(ClientOrderId(f"point {tick.at.isoformat()}")) as changes:

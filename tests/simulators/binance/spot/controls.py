@@ -6,7 +6,9 @@ from typing import Any
 
 from tests.simulators.binance.signing import READ_AND_TRADE, ApiKey, public_bytes
 from tests.simulators.binance.spot import reports
+from tests.simulators.binance.spot.candles import Candle
 from tests.simulators.binance.spot.figures import shown
+from tests.simulators.binance.spot.told_ledger import ledger_of
 from tests.simulators.binance.spot.venue import Venue
 
 Control = Callable[[dict[str, Any]], Awaitable[Any]]
@@ -22,7 +24,7 @@ def controls_of(venue: Venue) -> dict[str, Control]:
     quote {symbol, bids, asks}; print {symbol, price, quantity}; reference {symbol, price};
     status {symbol, status}; filter {symbol, row}; rule {symbol, row}; slow {to_gateway_ms,
     to_engine_ms}; ban {address, until_ms}; exchange_cancel {symbol}; balances {account};
-    orders {account}; totals {}; stale_depth {symbol, times}.
+    orders {account}; ledger {account}; totals {}; stale_depth {symbol, times}.
     """
     return {
         word: _awaited(venue, act)
@@ -36,6 +38,7 @@ def controls_of(venue: Venue) -> dict[str, Control]:
             ("transfer", _transfer),
             ("lock", lambda v, t: v.lock_outside(t["account"], t["asset"], t["amount"])),
             ("move", lambda v, t: v.move(**t)),
+            ("past", _past),
             ("quote", lambda v, t: v.quote(t["symbol"], _levels(t["bids"]), _levels(t["asks"]))),
             ("print", lambda v, t: v.print_trade(**t)),
             ("reference", lambda v, t: v.set_reference(t["symbol"], t["price"])),
@@ -48,6 +51,7 @@ def controls_of(venue: Venue) -> dict[str, Control]:
             ("stale_depth", lambda v, t: v.markets[t["symbol"]].keep_snapshot(t["times"])),
             ("balances", _balances),
             ("orders", _orders),
+            ("ledger", lambda v, t: ledger_of(v, t["account"])),
             ("totals", lambda v, _: {a: shown(n) for a, n in v.ledger.totals().items()}),
         )
     }
@@ -76,6 +80,14 @@ def _key(venue: Venue, told: dict[str, Any]) -> None:
             addresses=frozenset(told.get("addresses", ())),
         )
     )
+
+
+def _past(venue: Venue, told: dict[str, Any]) -> None:
+    rows = []
+    for at, *prices in told["rows"]:
+        first, high, low, last, volume = map(Decimal, prices)
+        rows.append(Candle(int(at), first, high, low, last, volume))
+    venue.candles[told["symbol"]].seed(told["interval"], rows)
 
 
 def _commission(venue: Venue, told: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ def ack(order: Order, now_ms: int) -> dict[str, Any]:
         "orderId": order.id,
         "orderListId": order.list_id,
         "clientOrderId": order.client_id,
-        "transactTime": now_ms,
+        # One moment of the engine: stream, answer and list tell the same of a fill.
+        "transactTime": order.fills[-1].time_ms if order.fills else now_ms,
     }
 
 
@@ -175,7 +176,7 @@ def execution(
         "L": shown(fill.price if fill else ZERO),
         "n": shown(fill.fee) if fill else "0",
         "N": fill.fee_asset if fill else None,
-        "T": now_ms,
+        "T": fill.time_ms if fill else now_ms,
         "t": fill.trade_id if fill else -1,
         "I": execution_id,
         "w": order.rests,

@@ -37,8 +37,8 @@ class SpotSimulator:
     streams: MarketStreams
     socket_api: WebSocketApi
 
-    def __init__(self, symbols: Iterable[Symbol] = USUAL) -> None:
-        self._symbols = tuple(symbols)
+    def __init__(self, symbols: Iterable[Symbol] = USUAL, tick: float = TICK) -> None:
+        self._symbols, self._tick = tuple(symbols), tick
 
     def build(self, scene: Scene) -> web.Application:
         self.venue = Venue(scene.clock, self._symbols)
@@ -88,7 +88,7 @@ class SpotSimulator:
     async def _ticking(self, _: web.Application) -> AsyncIterator[None]:
         async def tick() -> None:
             while True:
-                await asyncio.sleep(TICK)
+                await asyncio.sleep(self._tick)
                 self._feed.tick()
 
         task = asyncio.ensure_future(tick())

@@ -12,6 +12,7 @@ from tests.simulators.binance.usdm.account import Account
 from tests.simulators.binance.usdm.rest import Rest
 from tests.simulators.binance.usdm.simulator import Simulator
 from tests.simulators.binance.usdm.sockets import Sockets
+from tests.simulators.binance.usdm.told_ledger import ledger_of
 from tests.simulators.shared.answers import Scene
 from tests.simulators.shared.clock import SimulatorClock
 from tests.simulators.shared.server import Server, served
@@ -28,7 +29,7 @@ class Control:
         self.simulator, self.venue = simulator, simulator.venue
 
     def words(self) -> dict[str, Callable[[dict[str, Any]], Awaitable[Any]]]:
-        names = ("price", "mark", "book", "fill", "funding", "transfer", "liquidate", "adl", "settle", "expire_listen_keys", "status", "throttle", "engine_delay", "worth", "expire_stop", "reject_stop", "funding_clock")  # fmt: skip
+        names = ("price", "mark", "book", "fill", "funding", "transfer", "liquidate", "adl", "settle", "expire_listen_keys", "status", "throttle", "engine_delay", "worth", "expire_stop", "reject_stop", "funding_clock", "ledger")  # fmt: skip
         return {name: getattr(self, f"do_{name}") for name in names}
 
     def account(self, told: dict[str, Any]) -> Account:
@@ -90,6 +91,9 @@ class Control:
     async def do_worth(self, told: dict[str, Any]) -> str:
         return str(self.venue.worth(self.account(told)))
 
+    async def do_ledger(self, told: dict[str, Any]) -> dict[str, Any]:
+        return ledger_of(self.account(told))
+
     async def do_expire_stop(self, told: dict[str, Any]) -> None:
         account = self.account(told)
         algo = account.book.algos[int(told["algoId"])]
@@ -100,12 +104,12 @@ class Control:
         self.venue.algos.reject(account, account.book.algos[int(told["algoId"])], told["reason"])
 
 
-async def keep_time(simulator: Simulator) -> None:
+async def keep_time(simulator: Simulator, turn: float = TURN) -> None:
     """Do what the venue's clock has come to, until cancelled: beats, dates, keys, old connections."""
     clock = simulator.scene.clock
     beaten = pinged = clock.now_ms()
     while True:
-        await asyncio.sleep(TURN)
+        await asyncio.sleep(turn)
         now = clock.now_ms()
         simulator.venue.tick()
         simulator.listen_keys.expire()
@@ -120,7 +124,8 @@ async def keep_time(simulator: Simulator) -> None:
                 await connection.stream.ping(str(now).encode())
 
 
-def application(simulator: Simulator) -> web.Application:
+def application(simulator: Simulator, turn: float = TURN) -> web.Application:
+    """Build it; *turn*: seconds of the loop between two looks at the clock."""
     app = web.Application()
     rest = Rest(simulator)
     rest.add_routes(app)
@@ -130,7 +135,7 @@ def application(simulator: Simulator) -> web.Application:
     scene.controls |= Control(simulator).words()
 
     async def clockwork(_: web.Application) -> AsyncIterator[None]:
-        running = asyncio.get_running_loop().create_task(keep_time(simulator))
+        running = asyncio.get_running_loop().create_task(keep_time(simulator, turn))
         yield
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -37,7 +37,7 @@ class Fills:
         fee, fee_asset = self.commission(account, order.symbol, price * quantity, is_maker=is_maker)
         trade = self._trade(order, price, quantity, realized, fee, fee_asset, is_maker=is_maker)
         account.trades.append(trade)
-        now = self.market.now_ms()
+        now = trade.time_ms  # of stream and lists alike
         named = {"symbol": order.symbol, "trade_id": str(trade.trade_id)}
         if realized:
             account.book_income("REALIZED_PNL", asset, realized, now, **named)

@@ -12,7 +12,7 @@ from tests.simulators.binance.usdm.positions import Position
 def order_trade_update(order: Order, market: Market, execution: str, trade: Trade | None = None) -> Event:  # fmt: skip
     """ORDER_TRADE_UPDATE; F13: `er` says why an order expired, "0" when it did not."""
     instrument = market[order.symbol].instrument
-    now = market.now_ms()
+    now = trade.time_ms if trade else market.now_ms()  # as the lists of trades tell it
     told: Event = {
         "s": order.symbol,
         "c": order.client_id,
@@ -57,7 +57,7 @@ def order_trade_update(order: Order, market: Market, execution: str, trade: Trad
 
 def trade_lite(order: Order, market: Market, trade: Trade) -> Event:
     instrument = market[order.symbol].instrument
-    now = market.now_ms()
+    now = trade.time_ms
     return {
         "e": "TRADE_LITE",
         "E": now,

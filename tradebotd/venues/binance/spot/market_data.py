@@ -122,17 +122,16 @@ class MarketData:
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:
         """Return *symbols* as they are listed now.
 
-        By one question: for all there are, which weighs no more, where they are many or one of them
-        is not listed any more. Whatever is left out there is asked for by its name.
+        By one question: for all there are, which weighs no more, where they are many. Whatever is
+        left out there is asked for by its name.
         """
         if not symbols:
             return {}
         wanted = {self._markets.market(each.symbol): each for each in symbols}
-        told = await self._of_all(
-            paths.EXCHANGE_INFO, [(each.symbol, market) for market, each in wanted.items()]
-        )
-        self._limits.learn(told.field("rateLimits"))
-        found = _by_market(told)
+        found: dict[str, Node] = {}
+        for told in await self._listed_now(list(wanted)):
+            self._limits.learn(told.field("rateLimits"))
+            found |= _by_market(told)
         missing = [each for market, each in wanted.items() if market not in found]
         gone = await side_by_side([partial(self._instrument, each) for each in missing])
         listed = {
@@ -141,6 +140,26 @@ class MarketData:
             if market in found
         }
         return listed | {each.symbol: each for each in gone}
+
+    async def _listed_now(self, markets: list[str]) -> list[Node]:
+        """Ask for *markets*, by halves where one of them is not listed any more.
+
+        All there are would weigh no more, but are 3,000: tens of megabytes, part of which stays in
+        use. Of halves with a single one nothing is told.
+        """
+        if len(markets) > MOST_NAMED:
+            return [await self._ask(paths.EXCHANGE_INFO)]
+        told = await self._answer(paths.EXCHANGE_INFO, {"symbols": _listed(markets)})
+        if isinstance(told, Node):
+            return [told]
+        if told.code != BAD_SYMBOL:
+            raise self._error_of(told)
+        middle, answers = len(markets) // 2, list[Node]()
+        for half in (markets[:middle], markets[middle:]):
+            if len(half) > 1:
+                self._check_spare(paths.EXCHANGE_INFO)
+                answers += await self._listed_now(half)
+        return answers
 
     async def _instrument(self, symbol: MarketSymbol) -> Instrument:
         """Ask for one alone, which the answer for all has left out."""

@@ -1,7 +1,7 @@
 """Account of Binance USDT-M: what it holds, in which modes it is, and how a symbol is set up."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from typing import Final
@@ -49,6 +49,13 @@ class Accounts:
             positions={symbol_of(each): amount for each, (amount, _) in held.items()},
             entry_prices={symbol_of(each): price for each, (_, price) in held.items() if price},
             hedge_mode=modes_of(modes).hedge,
+            wrong_modes=(
+                *mode_refusals(replace(modes_of(modes), hedge=False)),
+                *(
+                    f"{symbol_of(market)} has crossed margin: the whole wallet answers for it"
+                    for market in crossed_of(positions)
+                ),
+            ),
         )
 
     async def modes(self) -> Modes:
@@ -126,6 +133,17 @@ def positions_of(told: Node) -> dict[str, tuple[Decimal, Decimal]]:
         before, _ = found.get(each.text("symbol"), (ZERO, ZERO))
         found[each.text("symbol")] = (before + amount, price)
     return {market: held for market, held in found.items() if held[0]}
+
+
+def crossed_of(told: Node) -> list[str]:
+    """Return by the venue's names what is held with crossed margin: it has no wallet of its own."""
+    return [
+        each.text("symbol")
+        for each in told.items()
+        if each.decimal("positionAmt")
+        and each.has("isolatedWallet")
+        and not each.decimal("isolatedWallet")
+    ]
 
 
 def modes_of(told: Node) -> Modes:

@@ -25,12 +25,13 @@ from tradebotd.venues.binance.server_time import ServerTime
 from tradebotd.venues.binance.usdm import paths
 from tradebotd.venues.binance.usdm.order_names import FAILED, OrderNames
 from tradebotd.venues.binance.usdm.orders import CONDITIONAL_WORDS, OrderReader, became_of
-from tradebotd.venues.binance.usdm.trades import PAGE, Trades
+from tradebotd.venues.binance.usdm.trades import PAGE, REACH, Trades
 
 log = structlog.get_logger(__name__)
 
 NO_SUCH_ORDER: Final = -2013
 FORGOTTEN: Final = timedelta(days=3)
+LAGS: Final = timedelta(minutes=10)  # trades behind their order, at most
 BEFORE: Final = timedelta(minutes=1)  # that a stop's order may have traded: before its trigger
 ALGO_ENDED: Final = frozenset({"FINISHED", "CANCELED", "EXPIRED", "REJECTED"})
 MOST_STRANGERS: Final = 10  # orders of recent trades that are looked at for our id
@@ -202,8 +203,17 @@ class Lookups:
         return found
 
     async def _filled(self, symbol: str, report: OrderReport, number: int) -> OrderReport:
-        """Return *report* with all its fills. Raises VenueUnavailableError while some lag."""
-        rows = await self._trades.of_order(self._markets.market(symbol), number)
+        """Return *report* with all its fills. Raises VenueUnavailableError while some lag.
+
+        By the order's number first, which no document says to reach beyond a week; what is missing
+        then, and is no lag any more, is looked for window by window.
+        """
+        market = self._markets.market(symbol)
+        rows = await self._trades.of_order(market, number)
+        told = sum((each.not_negative("qty") for each in rows), ZERO)
+        now = self._time.now()
+        if told < report.filled_quantity and report.at is not None and now - report.at > LAGS:
+            rows = await self._trades.of_order_since(market, number, now - REACH + BEFORE)
         fills = tuple(self._reader.trade(each, report.client_order_id) for each in rows)
         traded = sum((fill.quantity for fill in fills), ZERO)
         if traded < report.filled_quantity:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from tradebotd.domain.decimals import ZERO
-from tradebotd.domain.errors import VenueUnavailableError
+from tradebotd.domain.errors import VenueError, VenueUnavailableError
 from tradebotd.domain.filters import PercentPrice, SymbolStatus
-from tradebotd.domain.instrument import Instrument, MarketSymbol
+from tradebotd.domain.instrument import Instrument, MarginBracket, MarketSymbol, NotionalCap
 from tradebotd.domain.quote import Quote
 from tradebotd.ports.venue import Commission
 from tradebotd.venues.binance.calls import Interface, side_by_side
@@ -31,6 +31,14 @@ MOST_ALGOS: Final = 200
 UNBOUNDED: Final = Decimal(10) ** 9  # a multiple that no price reaches
 PERPETUAL: Final = "PERPETUAL"
 GONE: Final = frozenset({"CLOSE", "DELIVERED"})
+
+
+class Step(NamedTuple):
+    """Leverage bracket: up to *cap* of notional, *leverage* at most."""
+
+    leverage: int
+    cap: Decimal
+    margin: MarginBracket
 
 
 class MarketData:
@@ -91,10 +99,25 @@ class MarketData:
         told = await self._ask(paths.EXCHANGE_INFO)
         self._limits.learn(told.field("rateLimits"))
         found = {each.text("symbol"): each for each in told.rows("symbols")}
-        instruments = [
-            usdm_instrument(each, found.get(self._markets.market(each.symbol))) for each in symbols
-        ]
+        steps = await self._brackets()
+        instruments = []
+        for each in symbols:
+            market = self._markets.market(each.symbol)
+            known = usdm_instrument(each, found.get(market))
+            instruments.append(with_brackets(known, steps.get(market, ())))
         return {each.symbol: self._markets.learn(each) for each in instruments}
+
+    async def _brackets(self) -> dict[str, Sequence[Step]]:
+        """Return the leverage brackets by the venue's name.
+
+        They belong to the account, and what else is told of symbols does not wait for them: without
+        an answer the configured ones stay in force, and the venue has the last word.
+        """
+        try:
+            return steps_of(await self._ask(paths.BRACKETS))
+        except VenueError as error:
+            log.warning("leverage brackets not told", error=str(error))
+            return {}
 
     async def commissions(self, symbols: Sequence[MarketSymbol]) -> dict[str, Commission]:
         if not symbols:
@@ -141,6 +164,51 @@ def usdm_instrument(symbol: MarketSymbol, told: Node | None) -> Instrument:
         known,
         max_stops=most_stops(),
         percent_price=None if known.percent_price is None else one_sided(known.percent_price),
+    )
+
+
+def steps_of(told: Node) -> dict[str, Sequence[Step]]:
+    """Read the brackets of each symbol, from the least notional on.
+
+    A multiplier of the account (`notionalCoef`) is left out: the smaller bound is the safe one.
+    """
+    found: dict[str, Sequence[Step]] = {}
+    for each in told.items():
+        rows = each.rows("brackets")
+        steps = [
+            Step(
+                leverage=row.integer("initialLeverage"),
+                cap=row.number("notionalCap"),
+                margin=MarginBracket(
+                    floor=row.number("notionalFloor"),
+                    rate=row.number("maintMarginRatio"),
+                    amount=row.number("cum"),
+                ),
+            )
+            for row in rows
+        ]
+        steps.sort(key=lambda step: step.margin.floor)
+        rates = [step.margin.rate for step in steps]
+        if not steps:
+            continue
+        if steps[0].margin.floor or rates != sorted(rates):
+            raise each.malformed("has no brackets from nothing on, or margins that fall")
+        found[each.text("symbol")] = steps
+    return found
+
+
+def with_brackets(known: Instrument, steps: Sequence[Step]) -> Instrument:
+    """Return the instrument with what the brackets say of leverage, notional and margin."""
+    if not steps:
+        return known
+    return replace(
+        known,
+        max_leverage=max(step.leverage for step in steps),
+        maintenance_margin=steps[0].margin.rate,
+        further_brackets=tuple(step.margin for step in steps[1:]),
+        notional_caps=tuple(
+            NotionalCap(leverage=step.leverage, notional=step.cap) for step in steps
+        ),
     )
 
 

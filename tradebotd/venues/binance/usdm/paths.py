@@ -22,6 +22,7 @@ ACCOUNT: Final = Call(Method.GET, "/fapi/v3/account", 5)
 POSITIONS: Final = Call(Method.GET, "/fapi/v3/positionRisk", 5)
 MODES: Final = Call(Method.GET, "/fapi/v1/accountConfig", 5)
 COMMISSION: Final = Call(Method.GET, "/fapi/v1/commissionRate", 20)
+BRACKETS: Final = Call(Method.GET, "/fapi/v1/leverageBracket", 1)
 BURNS_BNB: Final = Call(Method.GET, "/fapi/v1/feeBurn", 30)
 SET_LEVERAGE: Final = Call(Method.POST, "/fapi/v1/leverage", 1)
 SET_MARGIN_TYPE: Final = Call(Method.POST, "/fapi/v1/marginType", 1)
@@ -51,7 +52,7 @@ KEEP_STREAM: Final = Call(
 CALLS: Final = frozenset(
     {
         *(TIME, EXCHANGE_INFO, PRICE, PRICES, BOOK, BOOKS, MARK, MARKS),
-        *(ACCOUNT, POSITIONS, MODES, COMMISSION, BURNS_BNB),
+        *(ACCOUNT, POSITIONS, MODES, COMMISSION, BRACKETS, BURNS_BNB),
         *(SET_LEVERAGE, SET_MARGIN_TYPE, SET_POSITION_MODE),
         *(PLACE, QUERY, CANCEL, PLACE_ALGO, QUERY_ALGO, CANCEL_ALGO),
         *(OPEN_ORDERS, ALL_OPEN_ORDERS, OPEN_ALGOS, ALL_OPEN_ALGOS, ALL_ORDERS, ALL_ALGOS),

@@ -22,6 +22,14 @@ class KeptCandles:
             kept.clear()
         kept.append(candle)
 
+    def revise(self, name: str, candle: Candle) -> None:
+        """Put *candle* in the place of the minute that it revises, where that is kept."""
+        kept = self._kept.get(name, deque())
+        for place, each in enumerate(kept):
+            if each.ts == candle.ts:
+                kept[place] = candle
+                return
+
     def forget(self, name: str) -> None:
         self._kept.pop(name, None)
 

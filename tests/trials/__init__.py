@@ -1,0 +1,1 @@
+"""Trials: the installed daemon against all simulators in real time, judged by their ledgers."""

@@ -1,0 +1,88 @@
+"""What the daemon said meanwhile: lines of its log, alerts, and how it fared as a process."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, Final
+
+import asyncpg
+
+PAGE: Final = 4096  # bytes, of /proc/PID/statm
+
+
+@dataclass
+class Fared:
+    """Samples of one process: memory in MB, the seconds that it took to answer `/readyz`."""
+
+    memory: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
+
+    def sample_memory(self, pid: int) -> None:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        self.memory.append(pages * PAGE / 2**20)
+
+    def as_json(self) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        if self.memory:
+            quarter = max(1, len(self.memory) // 4)
+            told["rss_mb"] = {
+                "first_quarter": round(sum(self.memory[:quarter]) / quarter, 1),
+                "last_quarter": round(sum(self.memory[-quarter:]) / quarter, 1),
+                "most": round(max(self.memory), 1),
+            }
+        if len(self.answered) > 1:
+            parts = quantiles(self.answered, n=100)
+            told["readyz_ms"] = {
+                "p50": round(parts[49] * 1000, 1),
+                "p99": round(parts[98] * 1000, 1),
+                "most": round(max(self.answered) * 1000, 1),
+                "samples": len(self.answered),
+            }
+        return told
+
+
+def lines_of(log: Path) -> list[dict[str, Any]]:
+    """Return the log's events; a line that is no JSON is one of level error."""
+    found = []
+    for line in log.read_text().splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            found.append({"level": "error", "event": "no JSON", "line": line})
+    return found
+
+
+def loud(events: list[dict[str, Any]], explains: Callable[[dict[str, Any]], bool]) -> Iterator[str]:
+    """Yield errors that nothing explains, and tracebacks of whatever level."""
+    for event in events:
+        is_error = event.get("level") in {"error", "critical"} and not explains(event)
+        if is_error or "exception" in event:
+            yield f"log: {json.dumps(event)[:600]}"
+
+
+def warnings(events: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(each["event"] for each in events if each.get("level") == "warning")
+
+
+async def alerts(dsn: str, explained: frozenset[str]) -> tuple[list[str], dict[str, int]]:
+    """Return the alerts that nothing explains, and how often each code was told.
+
+    Information is counted alone; so is what was cleared.
+    """
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch("SELECT * FROM alerts ORDER BY id")
+    finally:
+        await connection.close()
+    counted = Counter({row["code"]: 0 for row in rows})
+    for row in rows:
+        counted[row["code"]] += row["count"]
+    unexplained = [
+        f"alert {row['code']} ({row['severity']}, {row['count']}x) {row['subject']}: {row['message']}"
+        for row in rows
+        if row["severity"] != "info" and row["code"] not in explained
+    ]
+    return unexplained, dict(counted)

@@ -1,0 +1,176 @@
+"""The daemon as `serve` opens it, without its door: a run has no operator but the test."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+
+from tests.venue_core.books import Books
+from tests.venue_core.feed import VenueFeed
+from tests.venue_core.places.place import Place
+from tradebotd.config.model import Config
+from tradebotd.daemon.app import App
+from tradebotd.daemon.lifecycle import hold_account
+from tradebotd.daemon.stop_request import StopRequest
+from tradebotd.daemon.wiring import market as market_wiring
+from tradebotd.daemon.wiring import root
+from tradebotd.daemon.wiring.files import LoadedFiles, load
+from tradebotd.daemon.wiring.trading import Trading
+from tradebotd.domain.candle import Candle
+from tradebotd.domain.ids import BotName
+from tradebotd.domain.signal import Signal, SignalKind
+from tradebotd.storage.postgres.database import Database, open_database
+from tradebotd.strategies.base import AnyStrategy
+
+BOT = BotName("one")
+DRAIN_SECONDS = 10.0
+
+
+@dataclass
+class Told:
+    """Strategy that says what it was told, candle after candle; then nothing."""
+
+    words: list[SignalKind] = field(default_factory=list)
+    lookback: int = 2
+
+    def decide(self, candles: Sequence[Candle]) -> Signal:
+        word = self.words.pop(0) if self.words else SignalKind.NONE
+        return Signal(kind=word, reason="told to", indicators={"close": candles[-1].close})
+
+
+@dataclass
+class Daemon:
+    """A daemon that has been built; `app.start` sets it going.
+
+    `adapter`: of the venue, as the wiring made it; a suite may come between its calls.
+    """
+
+    config: Config
+    app: App
+    trading: Trading
+    strategy: Told
+    books: Books
+    database: Database
+
+    @property
+    def adapter(self) -> Any:
+        (contained,) = self.trading.venues.values()
+        return cast(Any, contained)._venue
+
+    async def start(self) -> None:
+        await self.app.start()
+
+    def says(self, *words: SignalKind) -> None:
+        """Have the bot say them when the next candles have closed."""
+        self.strategy.words[:] = words
+
+
+@asynccontextmanager
+async def opened(
+    place: Place, dsn: str, directory: Path, *, bot: str, resting_stops: bool = True
+) -> AsyncIterator[Daemon]:
+    """Build the daemon against *place*, with one bot.
+
+    *bot*: further lines of its section. *directory*: for its files.
+    """
+    config, files = _loaded(place, dsn, directory, bot, resting_stops=resting_stops)
+    strategy = Told()
+    strategies: Mapping[BotName, AnyStrategy] = {BOT: strategy}
+    files = replace(files, strategies=strategies)
+    made: list[Trading] = []
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_without_outside(place, made))
+        database = await stack.enter_async_context(open_database(dsn, pool_min=2, pool_max=10))
+        lease = await stack.enter_async_context(hold_account(config, files, database))
+        stop = StopRequest()
+        app = await stack.enter_async_context(
+            root.build(config, files, database, lease, stop, None, door=cast(Any, _no_door))
+        )
+        yield Daemon(config, app, made[0], strategy, Books(database), database)
+        with anyio.CancelScope(shield=True):
+            await app.stop(DRAIN_SECONDS)
+
+
+def _loaded(
+    place: Place, dsn: str, directory: Path, bot: str, *, resting_stops: bool
+) -> tuple[Config, LoadedFiles]:
+    for name, text in place.secrets.items():
+        (directory / name).write_text(text)
+        (directory / name).chmod(0o600)
+    file = directory / "config.toml"
+    file.write_text(
+        f"""
+[daemon]
+state_dir = "state"
+socket = "control.sock"
+[database]
+url = "{dsn}"
+[feeds.venue]
+kind = "binance"
+[venues.{place.name}]
+{place.section}
+resting_stops = {str(resting_stops).lower()}
+[[symbols]]
+symbol = "{place.symbol}"
+feeds = ["venue"]
+venue = "{place.name}"
+timeframes = ["1m"]
+{place.symbol_lines}
+[[bots]]
+name = "{BOT}"
+symbol = "{place.symbol}"
+timeframe = "1m"
+strategy = "ema_rsi"
+sizing = {{ kind = "fixed_quantity", value = "{place.quantity}" }}
+{place.bot_lines}
+{bot}
+[risk]
+currency = "{place.currency}"
+max_exposure = "1000%"
+"""
+    )
+    return load(file)
+
+
+@contextmanager
+def _without_outside(place: Place, made: list[Trading]) -> Iterator[None]:
+    """The daemon's feed tells the venue's prices, and nobody is let in at its door."""
+
+    def feed(name: Any, _section: Any, _files: Any, clock: Any, _outside: Any) -> VenueFeed:
+        return VenueFeed(name, clock, price_of(place))
+
+    def operator(_config: Any, _database: Any, _market: Any, trading: Trading, _app: App) -> None:
+        made.append(trading)
+
+    @asynccontextmanager
+    async def unserved(_operator: Any, _door: Any) -> AsyncIterator[None]:
+        yield
+
+    changed: list[tuple[Any, str, Any]] = [
+        (market_wiring, "_feed", feed),
+        (root, "wire_operator", operator),
+        (root, "serve_control", unserved),
+    ]
+    former = [getattr(module, name) for module, name, _ in changed]
+    for module, name, value in changed:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name, _), value in zip(changed, former, strict=True):
+            setattr(module, name, value)
+
+
+def price_of(place: Place) -> Any:
+    def price() -> Decimal:
+        return place.price
+
+    return price
+
+
+async def _no_door() -> None:
+    return None

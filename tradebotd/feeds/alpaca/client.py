@@ -1,0 +1,176 @@
+"""Questions to Alpaca about its markets: within the key's limit, repeated once where that may help.
+
+The limit is that of the key at the data host, whoever asks: a venue's adapter with the same key
+counts in the same window.
+"""
+
+from collections.abc import Mapping
+from random import Random
+from typing import Final, NamedTuple, Protocol
+
+import structlog
+
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.ids import FeedName
+from tradebotd.feeds.alpaca import facts
+from tradebotd.net.allow_list import AllowList
+from tradebotd.net.answers import Source, Value
+from tradebotd.net.errors import NetError, NoAnswerError, NotSentError
+from tradebotd.net.gate import Gate, Turn
+from tradebotd.net.http import Answer, HttpClient, Timeouts
+from tradebotd.net.limited import Call, LimitedClient
+from tradebotd.net.rate_limit import Costs, Priority, Window
+from tradebotd.net.redaction import Redactor
+from tradebotd.ports.clock import HostClock
+
+ALLOWED: Final = AllowList(
+    [
+        ("GET", each)
+        for each in (
+            *(facts.STOCK_BARS, facts.STOCK_TRADES),
+            *(facts.CRYPTO_BARS, facts.CRYPTO_TRADES),
+        )
+    ]
+)
+ATTEMPTS: Final = 2
+FIRST_PAUSE: Final = 0.2  # seconds before the second attempt; doubled before each further one
+_log = structlog.get_logger(__name__)
+
+
+class Limits(Protocol):
+    """Window of one key at the data host, as its headers tell it."""
+
+    @property
+    def gate(self) -> Gate: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def costs(self) -> Costs: ...
+
+    def take_note(self, answer: Answer, turn: Turn) -> None: ...
+
+
+class Keys(NamedTuple):
+    """API key and its secret: in headers and in the first message of a stream, never in a URL."""
+
+    key_id: str
+    secret: str
+
+    def headers(self) -> dict[str, str]:
+        return {facts.KEY_ID: self.key_id, facts.SECRET: self.secret}
+
+    def redactor(self) -> Redactor:
+        return Redactor([self.key_id, self.secret])
+
+
+class Kind(NamedTuple):
+    """Kind of question. *patience*: seconds that it waits for its turn, at most."""
+
+    priority: Priority
+    timeouts: Timeouts
+    patience: float
+
+
+SERIES: Final = Kind(Priority.READ, Timeouts(connect=3.0, answer=30.0), 60.0)
+PRICES: Final = Kind(Priority.PROTECTIVE, Timeouts(connect=3.0, answer=10.0), 2.0)
+
+
+class Told(NamedTuple):
+    answer: Value
+    source: Source
+
+
+class Refusal(NamedTuple):
+    """What is said instead of an answer."""
+
+    status: int
+    told: str
+
+    @property
+    def is_of_a_name(self) -> bool:
+        """Whether one of the symbols may be the reason, so that the others are asked for alone."""
+        return self.status in {400, 422}
+
+
+class _AgainError(Exception):
+    """Failure that a second attempt may not meet."""
+
+
+class Client:
+    """Client that raises FeedError alone, with feed, path, status and how the answer begins."""
+
+    def __init__(
+        self,
+        name: FeedName,
+        base_url: str,
+        keys: Keys,
+        *,
+        limits: Limits,
+        host: HostClock,
+        random: Random,
+    ) -> None:
+        self.name = name
+        self._limits, self._host, self._random = limits, host, random
+        self._http = HttpClient(
+            name, base_url, ALLOWED, headers=keys.headers(), redact=keys.redactor()
+        )
+        self._client = LimitedClient(self._http, limits.gate, limits.take_note)
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    def window(self) -> Window:
+        """Return what is counted of the key. Raises LookupError."""
+        window = self._limits.gate.limits.window(self._limits.name)
+        if window is None:
+            raise LookupError("the gate has no window of the key")
+        return window
+
+    async def bars(self, query: Mapping[str, str], *, crypto: bool) -> Told:
+        """Ask for one answer's bars."""
+        path = facts.CRYPTO_BARS if crypto else facts.STOCK_BARS
+        told = await self._ask(path, SERIES, query)
+        if isinstance(told, Refusal):
+            raise FeedError(told.told)
+        return told
+
+    async def trades(self, query: Mapping[str, str], *, crypto: bool) -> Told | Refusal:
+        """Ask for latest trades; a refusal of the symbols is the caller's."""
+        return await self._ask(facts.CRYPTO_TRADES if crypto else facts.STOCK_TRADES, PRICES, query)
+
+    async def _ask(self, path: str, kind: Kind, query: Mapping[str, str]) -> Told | Refusal:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._ask_once(path, kind, query)
+            except _AgainError as error:
+                if attempt >= ATTEMPTS:
+                    raise FeedError(str(error)) from error
+                span = FIRST_PAUSE * 2.0 ** (attempt - 1)
+                _log.info("feed asked again", feed=self.name, path=path, reason=str(error))
+                await self._host.sleep(span * (0.5 + self._random.random()))
+            except NetError as error:
+                raise FeedError(str(error)) from error
+
+    async def _ask_once(self, path: str, kind: Kind, query: Mapping[str, str]) -> Told | Refusal:
+        """Send one request. Raises _AgainError, NetError."""
+        call = Call(costs=self._limits.costs, priority=kind.priority, wait=kind.patience)
+        try:
+            answer = await self._client.request(
+                "GET", path, call, query=query, timeouts=kind.timeouts
+            )
+        except NoAnswerError as error:
+            raise _AgainError(str(error)) from error
+        except NotSentError as error:
+            if error.until is not None or error.banned:  # no room, or a ban
+                raise
+            raise _AgainError(str(error)) from error
+        source = self._http.source("GET", path, answer)
+        if answer.status >= 500:
+            raise _AgainError(source.told("which is a failure"))
+        if answer.status >= 400:
+            return Refusal(answer.status, source.told("a refusal"))
+        return Told(source.json(), source)
