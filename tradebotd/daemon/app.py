@@ -25,6 +25,7 @@ from tradebotd.domain.errors import (
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.refusal import RefusalCode
+from tradebotd.jobs.default_schedule import WARMUPS
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_poll import PricePoll
 from tradebotd.market.price_stream import PriceStream
@@ -93,7 +94,6 @@ class App:
     already_ended: bool
     reloader: Reloader
     line: ProgressLine | None
-    warmups: Sequence[JobName] = ()
     draining: bool = False
     started: bool = False
     ended_by_data: bool = False
@@ -143,10 +143,10 @@ class App:
             self.tasks.start_soon(self.streams.attend, self._reconcile_now)
             self.tasks.start_soon(self.looks.attend, self._reconcile_now)
             self.tasks.start_soon(self.instruments.attend)
+            for name in WARMUPS.values():
+                self.tasks.start_soon(self._warm_up, name)
         self.started, self.waits_for = True, None
         self._start_prices()
-        for name in self.warmups:
-            self.tasks.start_soon(self._warm_up, name)
         if self.player is not None:
             self._playing = True
             self.tasks.start_soon(self._play, self.player)
@@ -160,7 +160,8 @@ class App:
             self.tasks.start_soon(stream.run)
 
     async def _warm_up(self, name: JobName) -> None:
-        if self.runner.is_enabled(name):
+        """Have the list that the job keeps at once; one without a schedule keeps none."""
+        if self.runner.is_enabled(name) and self.runner.spec_of(name).slots:
             with suppress(RefusedError):  # one is under way already, or we are stopping
                 await self.runner.run_manually(name, {})
 

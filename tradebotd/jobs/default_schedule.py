@@ -10,7 +10,6 @@ from tradebotd.domain.errors import ConfigError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import ALWAYS_OPEN, PositionType
 from tradebotd.domain.job import AfterClose, At, Every, JobOverride, JobSpec, Slot
-from tradebotd.jobs.warmup_symbols import NAMES
 from tradebotd.scheduling.slots import DAY_NAMES
 
 BERLIN: Final = "Europe/Berlin"
@@ -22,6 +21,10 @@ SEED_HARD_LIMIT: Final = timedelta(minutes=10)
 SEED_SOFT_LIMIT: Final = timedelta(minutes=9)
 RUN_BOTS_EXPIRY: Final = timedelta(seconds=55)
 DAILY_GRACE: Final = timedelta(hours=1)  # a daily job had better run late than not at all
+WARMUPS: Final = {
+    PositionType.SPOT: JobName("warmup_spot_symbols"),
+    PositionType.FUTURES: JobName("warmup_futures_symbols"),
+}
 WARMUP_EVERY: Final = timedelta(minutes=5)
 RECORDS_EVERY: Final = timedelta(seconds=10)
 HOURLY_GRACE: Final = timedelta(minutes=5)
@@ -116,7 +119,7 @@ def _hourly(name: str, interval: timedelta) -> JobSpec:
 
 
 def _warmup(kind: PositionType, *, is_followed: bool) -> JobSpec:
-    spec = _hourly(NAMES[kind], WARMUP_EVERY)
+    spec = _hourly(WARMUPS[kind], WARMUP_EVERY)
     return spec if is_followed else replace(spec, slots=(), makes_up=False)
 
 

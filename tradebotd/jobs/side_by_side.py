@@ -5,6 +5,8 @@ from typing import Final, TypeVar
 
 import anyio
 
+from tradebotd.domain.errors import TradebotError
+
 AT_ONCE: Final = 4
 
 _Item = TypeVar("_Item")
@@ -13,13 +15,13 @@ _Item = TypeVar("_Item")
 async def side_by_side(act: Callable[[_Item], Awaitable[None]], items: Sequence[_Item]) -> None:
     """Do *act* for each of *items*. Raises what the first failing one raised, the others ended."""
     turn = anyio.CapacityLimiter(AT_ONCE)
-    errors: list[Exception] = []
+    errors: list[TradebotError | TimeoutError] = []
 
     async def one(item: _Item) -> None:
         async with turn:
             try:
                 await act(item)
-            except Exception as error:  # noqa: BLE001 - raised below, outside the group of tasks
+            except (TradebotError, TimeoutError) as error:  # raised below, outside the group
                 errors.append(error)
                 tasks.cancel_scope.cancel()
 

@@ -2,21 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from tradebotd.domain.durations import spoken
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.job import Outcome, Summary
+from tradebotd.jobs.default_schedule import WARMUPS
 from tradebotd.market.symbol_cache import SymbolCache, changes
 from tradebotd.ports.public_market import SymbolListing
 from tradebotd.scheduling.job import RunContext
-
-NAMES: Final = {
-    PositionType.SPOT: JobName("warmup_spot_symbols"),
-    PositionType.FUTURES: JobName("warmup_futures_symbols"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +25,7 @@ class WarmupSymbols:
 
     @property
     def name(self) -> JobName:
-        return NAMES[self.kind]
+        return WARMUPS[self.kind]
 
     async def run(self, context: RunContext) -> Summary:
         summary = Summary()

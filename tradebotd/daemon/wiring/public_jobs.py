@@ -37,9 +37,7 @@ class PublicFacts:
     assets: ScreenedAssets | None
 
 
-def wire_public(
-    config: Config, files: LoadedFiles, database: Database, market: Market
-) -> PublicFacts:
+def _facts(config: Config, files: LoadedFiles, database: Database, market: Market) -> PublicFacts:
     """Build the markets of the file's places; a simulated configuration has none."""
     by_name = {} if config.simulated else places_by_name(config)
     markets = {place: _market(place, market) for place in dict.fromkeys(by_name.values())}
@@ -60,8 +58,9 @@ def wire_public(
 
 
 def public_jobs(
-    config: Config, database: Database, market: Market, facts: PublicFacts
+    config: Config, files: LoadedFiles, database: Database, market: Market
 ) -> list[Job]:
+    facts = _facts(config, files, database, market)
     recorded = [
         RecordedSymbol(symbol, at.name, facts.markets[at.place])
         for symbol, at in recorded_at(config).items()

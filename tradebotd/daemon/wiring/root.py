@@ -1,6 +1,6 @@
 """Composition root: wires every component; they are closed in reverse order."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,10 +23,10 @@ from tradebotd.daemon.wiring.files import LoadedFiles, closes_after
 from tradebotd.daemon.wiring.market import Market, wire_market
 from tradebotd.daemon.wiring.merged_feed import AllFeeds
 from tradebotd.daemon.wiring.operator import wire_operator
-from tradebotd.daemon.wiring.public_jobs import public_jobs, watchlist, wire_public
+from tradebotd.daemon.wiring.public_jobs import public_jobs, watchlist
 from tradebotd.daemon.wiring.trading import Trading, wire_trading
 from tradebotd.domain.alert_code import AlertCode
-from tradebotd.domain.ids import JobName, SymbolId
+from tradebotd.domain.ids import SymbolId
 from tradebotd.domain.job import JobSpec
 from tradebotd.jobs import realtime_pull, run_bots
 from tradebotd.jobs.calculate_pivots import CalculatePivots
@@ -43,11 +43,9 @@ from tradebotd.jobs.retention import Retention
 from tradebotd.jobs.run_bots import RunBots
 from tradebotd.jobs.seed_history import SeedHistory
 from tradebotd.jobs.stop_loss_check import StopLossCheck
-from tradebotd.jobs.warmup_symbols import NAMES
 from tradebotd.market.levels import DailyLevels
 from tradebotd.market.price_poll import PricePoll
 from tradebotd.market.price_stream import PriceStream
-from tradebotd.market.watchlist import Watchlist
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import StreamedFeed
 from tradebotd.ports.venue import RunsBetweenCalls
@@ -84,18 +82,12 @@ async def build(
     trading = wire_trading(config, files, database, market, lease, nonce)
     lease.start_fence(max(trading.receive_windows, default=timedelta()).total_seconds())
     ledger = RunLedger(database, deferred=market.clock.speed == 0)
-    facts = wire_public(config, files, database, market)
     async with anyio.create_task_group() as tasks:
         runner = JobRunner(
             tasks=tasks,
             clock=market.clock,
             ledger=ledger,
-            jobs=[
-                *_jobs(
-                    database, files, market, trading, watchlist(config, files, database, symbol_ids)
-                ),
-                *public_jobs(config, database, market, facts),
-            ],
+            jobs=_jobs(config, files, database, market, trading, symbol_ids),
             specs=files.specs,
             is_open=partial(_any_open, files),
             hold=market.hold,
@@ -132,7 +124,6 @@ async def build(
             price_streams=_price_streams(files, market, trading),
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
-            warmups=_warmups(files),
             reloader=reloader,
             line=line,
         )
@@ -203,18 +194,13 @@ async def synchronise(
 # Jobs and time
 
 
-def _warmups(files: LoadedFiles) -> list[JobName]:
-    """The jobs that keep lists of symbols, where any is kept: they run at the start, too."""
-    names = set(NAMES.values())
-    return [spec.name for spec in files.specs if spec.name in names and spec.slots and spec.enabled]
-
-
 def _jobs(
-    database: Database,
+    config: Config,
     files: LoadedFiles,
+    database: Database,
     market: Market,
     trading: Trading,
-    watched: Watchlist | None,
+    symbol_ids: MutableMapping[str, SymbolId],
 ) -> list[Job]:
     clock, ingest = market.clock, market.ingest
     levels = DailyLevels(database, ingest)
@@ -246,7 +232,7 @@ def _jobs(
             ingest=ingest,
             clock=clock,
             data_ends=market.data_ends,
-            watchlist=watched,
+            watchlist=watchlist(config, files, database, symbol_ids),
         ),
         FillGaps(database=database, ingest=ingest),
         SeedHistory(database=database, ingest=ingest, clock=clock),
@@ -255,6 +241,7 @@ def _jobs(
         ExtendCalendars(calendars=files.calendars, database=database, clock=clock),
         Retention(database=database, ingest=ingest, writer=market.writer, clock=clock),
         Ping(database),
+        *public_jobs(config, files, database, market),
     ]
 
 

@@ -121,7 +121,9 @@ def _trade(row: Value, number: int, venue_now: datetime) -> PublicTrade | None:
         _log.warning("public trade left out", trade_id=number, price=price, at=executed_at)
         return None
     side = Side.SELL if buyer_waited else Side.BUY
-    return PublicTrade(number, executed_at, price, quantity, side)
+    return PublicTrade(
+        trade_id=number, executed_at=executed_at, price=price, quantity=quantity, side=side
+    )
 
 
 def book_of(answer: Value, source: Source, came_at: datetime) -> OrderBookSnapshot:
