@@ -417,3 +417,24 @@ async def test_a_transaction_that_is_rolled_back_keeps_no_other_position_waiting
         assert len(stops(harness)) == 2
         await sweep(harness)
     assert (len(stops(harness)), fell) == (3, 1)
+
+
+async def test_a_pause_that_a_worker_has_begun_ends_without_a_tick_or_a_sweep(
+    database: Database,
+) -> None:
+    """M5.7, I4: one leg of a pair is told to be over, and the other one never is."""
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST, linked=True)
+    await harness.enter()
+    await sweep(harness, 3)
+    harness.venue.listener = None
+    stop = next(
+        name for name, each in resting(harness).items() if each.type is OrderType.STOP_MARKET
+    )
+    over = await harness.venue.cancel(SYMBOL, stop)
+    assert resting(harness) == {}
+
+    async with attended(harness):
+        await harness.recorder.record(over)
+        while not stops(harness):
+            harness.clock.advance(timedelta(milliseconds=10))
+            await anyio.lowlevel.checkpoint()

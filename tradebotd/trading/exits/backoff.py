@@ -1,6 +1,6 @@
 """Positions that must not be retried before a given time. Pure, in market time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,15 +11,22 @@ LONGEST: Final = timedelta(seconds=30)
 
 
 class RetryTimers:
-    """Retry times by position. `next` is the earliest, so that a tick costs one comparison."""
+    """Retry times by position. `next` is the earliest, so that a tick costs one comparison.
 
-    def __init__(self) -> None:
+    *on_sooner* is called when `next` is sooner than a caller that waits for it can know.
+    """
+
+    def __init__(self, on_sooner: Callable[[], None] | None = None) -> None:
         self._until: dict[PositionId, datetime] = {}
+        self._on_sooner = on_sooner
         self.next: datetime | None = None
 
     def hold_until(self, position_id: PositionId, end: datetime) -> None:
+        before = self.next
         self._until[position_id] = end
         self._refresh_next()
+        if self._on_sooner is not None and (before is None or end < before):
+            self._on_sooner()
 
     def take_over_due(self, now: datetime) -> Iterator[PositionId]:
         """Yield the positions whose pause has ended, in order; each once."""

@@ -1,6 +1,6 @@
 """Stops that should rest and do not: why, until when nobody tries again, and their alert."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -25,14 +25,19 @@ IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 
 
 class MissingStops:
-    """Reasons by position. `failing`: of the last attempt; `lost`: alerted until a stop rests."""
+    """Reasons by position. `failing`: of the last attempt; `lost`: alerted until a stop rests.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    *on_pause* is called when a pause begins that ends before all others.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, on_pause: Callable[[], None] | None = None
+    ) -> None:
         self._clock = clock
         self.lost: dict[PositionId, str] = {}
         self._unreported: dict[PositionId, str] = {}  # lost, and maybe there again
         self.failing: dict[str, str] = {}
-        self.timers = RetryTimers()
+        self.timers = RetryTimers(on_pause)
         self.backoff = Backoff(FIRST)
         self._denied: set[PositionId] = set()  # by what is under way here: it may be over at once
         self._settled: set[PositionId] = set()  # an order has, since its check began

@@ -22,6 +22,10 @@ class RestingQueue:
         self._venues: dict[PositionId, VenueName] = {}
         self._at_work: set[PositionId] = set()
 
+    def wake(self) -> None:
+        """Wake the task that waits, though no position has come: it has to wait less long."""
+        self.wakeup.set()
+
     def signal(self) -> None:
         """Signal that positions wait."""
         self.dirty = True

@@ -99,7 +99,7 @@ class RestingStops:
         self.queue, self._places = RestingQueue(), dict[PositionId, VenueName]()
         self.pairs, self.times = LiveStops(clock, times), times
         self.is_attended = False
-        self.missing = MissingStops(database, clock)
+        self.missing = MissingStops(database, clock, self.queue.wake)
         self.failing = self.missing.failing
         placement.subscribe(retired=self._on_retired, withdrawn=self.pairs.withdrawn)
 
