@@ -10,12 +10,14 @@ import anyio
 
 from tests.protection.daemon import Daemon, Setting, living, seconds_of
 from tests.protection.places import Place
+from tradebotd.domain.errors import EntryPostponedError
 from tradebotd.storage.postgres.database import Database
 
 LOOK_EVERY: Final = 0.004  # seconds between two looks at the ledger
 PATIENCE: Final = 20.0  # until a stop rests again, or nothing is held
 TIGHTER: Final = Decimal("0.015")
 GAPS: Final = (0.0, 0.05, 0.3, 0.6, 1.2)  # seconds before a mishap; some before we hear of the stop
+AGAIN: Final = 0.25  # seconds, before an entry is tried again
 WHOLE: Final = Decimal("0.99")  # of a position; the rest may be a fee that left it, or dust
 
 
@@ -211,15 +213,25 @@ def _closed(name: str, life: Life) -> bool:
 
 
 async def _entered(name: str, life: Life, witness: Witness, wrong: list[str]) -> bool:
-    await until(lambda: life.daemon is not None)
-    assert life.daemon is not None
-    try:
-        await life.daemon.enter(name, witness.place.quantity)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-        wrong.append(f"{name}: not entered: {error!r}")
+    """Enter, once the exits of the position before are gone."""
+    with anyio.move_on_after(PATIENCE):
+        while not await _sent(name, life, witness):
+            await anyio.sleep(AGAIN)
+    if not await until(lambda: not witness.is_flat(name)):
+        wrong.append(f"{name}: not entered")
         return False
     if not await until(lambda: witness.is_guarded(name)):
         wrong.append(f"{name}: no stop rests after the entry")
+        return False
+    return True
+
+
+async def _sent(name: str, life: Life, witness: Witness) -> bool:
+    if life.daemon is None:
+        return False
+    try:
+        await life.daemon.enter(name, witness.place.quantity)
+    except EntryPostponedError:
         return False
     return True
 
