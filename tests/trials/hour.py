@@ -33,7 +33,7 @@ from tests.acceptance.daemon_process import (
 from tests.trials import books, settings, told
 from tests.trials.market import Market
 from tests.trials.processes import Told, simulators
-from tests.trials.troubles import Troubles, explained, explains
+from tests.trials.troubles import KINDS, Troubles, explained, explains
 
 VENUES: Final = ("spot", "usdm", "alpaca")
 ROUND_SECONDS: Final = 600.0  # in which each trouble happens once
@@ -72,6 +72,12 @@ class Trial:
         if done.returncode:
             raise RuntimeError(f"tradebotctl {arguments}: {done.stderr or done.stdout}")
         return json.loads(done.stdout)
+
+    async def begin(self) -> None:
+        """Wait until the account was looked at once: what comes in before that is its first money."""
+        with anyio.fail_after(SETTLE_SECONDS):
+            while (await self.ctl("status"))["equity"] is None:
+                await self.have_run("equity_snapshot")
 
     async def have_run(self, job: str) -> None:
         """Run *job* now, unless it runs; a venue that is away fails it, and the next time does."""
@@ -152,13 +158,14 @@ async def world(options: argparse.Namespace, folder: Path) -> AsyncIterator[tupl
 async def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     async with world(options, folder) as (trial, market):
         await anyio.to_thread.run_sync(wait_for_log, trial.daemon, "daemon ready")
-        troubles = Troubles(trial.say, options.seed, folder / "happened.jsonl")
+        await trial.begin()
+        file = folder / "happened.jsonl"
+        troubles = Troubles(trial.say, options.seed, file, frozenset(options.troubles))
         rounds = max(1, round(trial.seconds / ROUND_SECONDS))
         async with anyio.create_task_group() as beside:
             beside.start_soon(trial.watch)
             beside.start_soon(trial.discount)
-            if options.troubles:
-                beside.start_soon(troubles.run, trial.seconds, rounds)
+            beside.start_soon(troubles.run, trial.seconds, rounds)
             await anyio.sleep(trial.seconds)
             beside.cancel_scope.cancel()
         market.still = True
@@ -203,7 +210,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--results", type=Path, help="JSON lines, appended to")
     parser.add_argument("--keep", type=Path, help="folder for files and logs, kept")
-    parser.add_argument("--no-troubles", dest="troubles", action="store_false")
+    parser.add_argument("--troubles", nargs="*", choices=KINDS, default=KINDS, help="default: all")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="tb-hour-"))
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ import anyio
 import structlog
 
 from tradebotd.domain.alert_code import AlertCode
-from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.decimals import ZERO, plain
 from tradebotd.domain.errors import FeedError, VenueError, describe_error
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.transfer import Transfer
@@ -304,7 +304,7 @@ class TransferRecorder:
         )
         went = "came in" if amount > 0 else "left"
         message = (
-            f"{abs(amount):f} {asset} {went}, and no fill, funding or transfer says why:"
+            f"{plain(abs(amount))} {asset} {went}, and no fill, funding or transfer says why:"
             " no gain and no loss is made of it"
         )
         await alerts.raise_alert(

@@ -1,0 +1,38 @@
+"""A slice of the hour: the driver, all venues and feeds, and the judge, in a third of a minute."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.trials.processes import TREE
+
+PATIENCE_SECONDS = 500.0  # a bound: the judge waits until books agree
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_slice_of_the_hour_leaves_books_that_agree(tmp_path: Path) -> None:
+    """M6, I1-I3, I8: orders at three venues, money that moves without them, streams that are cut."""
+    results = tmp_path / "results.jsonl"
+    command = [sys.executable, "-m", "tests.trials.hour", "--minutes", "0.3", "--seed", "1"]
+    process = subprocess.Popen(
+        [*command, "--troubles", "money", "cut", "--results", results],
+        cwd=TREE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        process.send_signal(signal.SIGINT)  # it ends the daemon and the simulators that it started
+        process.wait()
+    assert process.returncode == 0, said
+    verdict = json.loads(results.read_text())
+    assert set(verdict["figures"]["flat"]["orders"]) == {"spot", "usdm", "alpaca"}
+    assert verdict["figures"]["flat"]["open"] == 0
+    assert verdict["violations"] == []
