@@ -114,9 +114,11 @@ class FreshPrices:
     ) -> dict[tuple[str, PriceKind, VenueName], datetime]:
         """Return the prices that are wanted, and what the newest levels behind each are of."""
         wanted: dict[tuple[str, PriceKind, VenueName], datetime] = {}
-        for position in positions:
+        echoing = {name for name, venue in self.venues.items() if venue.traits.quotes_echo}
+        for position in positions:  # of all that is held: as `since`, but each venue asked once
             one = position.symbol, position.trigger_kind, position.venue
-            since, newest = self.since(position), wanted.get(one)
+            since = ALWAYS if position.venue in echoing else self.levels_since(position)
+            newest = wanted.get(one)
             if newest is None or newest < since:
                 wanted[one] = since
         return wanted
