@@ -65,6 +65,7 @@ ACCOUNT: Final = "bench"
 PRICE: Final = Decimal(100)
 BELOW_THE_STOP: Final = Decimal(90)
 FEE: Final = Decimal("0.0004")
+TRAITS: Final = VenueTraits()  # one, as adapters have
 
 INSERT_OPEN: Final[LiteralString] = """
     INSERT INTO positions (bot, venue, symbol, side, position_type, quantity, entry_quantity, entry_price,
@@ -176,7 +177,7 @@ class SlowVenue(Untold):
 
     @property
     def traits(self) -> VenueTraits:
-        return VenueTraits()
+        return TRAITS
 
     def listen(self, listener: Listener, on_stream: StreamListener | None = None) -> None:
         """Listen to nothing: nothing happens here between calls."""
