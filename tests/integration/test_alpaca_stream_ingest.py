@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.alpaca import AlpacaStage, staged
 from tests.fakes.market_data import MINUTE, market_symbol, standing_clock
+from tests.fakes.standing_alerts import unwritten_alarms
 from tests.fakes.stepped_host import PATIENCE, SteppedHost, until
 from tests.simulators.alpaca.market import Split
 from tests.simulators.shared.faults import Fault, Kind
@@ -110,6 +111,7 @@ async def test_a_minute_told_anew_corrects_what_is_stored_and_what_was_made_of_i
             clock=clock,
             host=host,
             on_tick=lambda _: None,
+            alarms=unwritten_alarms(),
         )
         tasks.start_soon(stream.run)
         await until(lambda: stage.server.streams.opened)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.binance import staged
 from tests.fakes.market_data import MINUTE, market_symbol, standing_clock
+from tests.fakes.standing_alerts import unwritten_alarms
 from tests.fakes.stepped_host import SteppedHost, until
 from tests.simulators.shared.faults import Fault, Kind
 from tradebotd.domain.candle import Tick
@@ -68,6 +69,7 @@ async def test_minutes_are_stored_as_they_close_and_filled_up_after_a_loss(
             clock=clock,
             host=host,
             on_tick=ticks.append,
+            alarms=unwritten_alarms(),
         )
         tasks.start_soon(stream.run)
 

@@ -199,3 +199,15 @@ async def test_a_reconciliation_that_is_under_way_is_followed_by_another(
     assert seconds is not None
     assert seconds < POLL_SECONDS < SAID_AFTER_SECONDS
     assert streamed.harness.gate.closed_because(SCRIPTED) is not None
+
+
+async def test_a_lost_stream_is_said_within_thirty_seconds(streamed: Streamed) -> None:
+    """M3.10, M6.1: the look that says it comes when it is due, and not with the next poll."""
+    await streamed.harness.venue.lose_stream()
+    began = streamed.host.monotonic()
+    seconds: float | None = 0.0
+    while not await streamed.harness.open_alerts():
+        assert seconds is not None
+        streamed.host.shift += timedelta(seconds=seconds)
+        seconds = await streamed.harness.streams.look(streamed.reconcile)
+        assert streamed.host.monotonic() - began < 30

@@ -8,6 +8,7 @@ from typing import Any, cast
 import anyio
 
 from tests.fakes.market_data import START, market_symbol, standing_clock
+from tests.fakes.standing_alerts import unwritten_alarms
 from tests.fakes.stepped_host import SteppedHost, until
 from tests.unit.test_price_poll import Quoted
 from tradebotd.domain.candle import Tick
@@ -76,6 +77,7 @@ class Stage:
             clock=self.clock,
             host=self.host,
             on_tick=on_tick,
+            alarms=unwritten_alarms(),
         )
 
     async def run(self, test: Callable[["Stage"], Awaitable[Any]]) -> None:

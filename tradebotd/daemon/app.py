@@ -29,6 +29,7 @@ from tradebotd.jobs.default_schedule import WARMUPS
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_poll import PricePoll
 from tradebotd.market.price_stream import PriceStream
+from tradebotd.market.silence_alarms import SilenceAlarms
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import RunsBetweenCalls
 from tradebotd.scheduling.catch_up import catch_up
@@ -90,6 +91,7 @@ class App:
     player: Player | None
     polls: Sequence[PricePoll]
     price_streams: Sequence[PriceStream]
+    silence_alarms: SilenceAlarms
     begins_at: datetime
     already_ended: bool
     reloader: Reloader
@@ -158,6 +160,8 @@ class App:
             self.tasks.start_soon(poll.run)
         for stream in self.price_streams:
             self.tasks.start_soon(stream.run)
+        if not isinstance(self.clock, MarketClock):  # recorded prices come by no stream
+            self.tasks.start_soon(self.silence_alarms.run)
 
     async def _warm_up(self, name: JobName) -> None:
         """Have the list that the job keeps at once; one without a schedule keeps none."""

@@ -51,6 +51,10 @@ class AlertCode(MeaningEnum):
         "hedge_mode",
         "an account may hold both sides of a symbol: nothing is entered there",
     )
+    PRICE_STREAM_SILENT = (
+        "price_stream_silent",
+        "a stream of prices or candles tells nothing; they are asked for",
+    )
     ORDER_STREAM_LOST = (
         "order_stream_lost",
         "a venue does not tell what becomes of orders; they are asked for",

@@ -23,6 +23,7 @@ from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_poll import OnTick
 from tradebotd.market.sessions import Calendar
+from tradebotd.market.silence_alarms import SilenceAlarms
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.feed import StreamedFeed, StreamNews
 
@@ -74,7 +75,9 @@ class PriceStream:
         clock: Clock,
         host: HostClock,
         on_tick: OnTick,
+        alarms: SilenceAlarms,
     ) -> None:
+        self._alarms = alarms
         self._name, self._feed = name, feed
         self._symbols = {each.symbol: each for each in symbols if each.feeds[:1] == (name,)}
         self._calendars, self._ingest = calendars, ingest
@@ -111,7 +114,7 @@ class PriceStream:
             def price(symbol: str, told: Decimal) -> None:
                 self._tell(tasks, symbol, told)
 
-            news = StreamNews(price, self._candles, self._correct, self._is_open)
+            news = StreamNews(price, self._candles, self._correct, self._is_open, self._silent)
             await self._feed.stream(list(self._symbols.values()), news)
             tasks.cancel_scope.cancel()
 
@@ -130,6 +133,9 @@ class PriceStream:
 
     def _is_open(self, symbol: str) -> bool:
         return self._calendars[self._symbols[symbol].calendar].is_open(self._clock.now())
+
+    def _silent(self, streams: Mapping[str, str]) -> None:
+        self._alarms.report(self._name, streams)
 
     def _act(self, symbol: str, told: _Told) -> Awaitable[None] | None:
         """Have a price acted on; the path between two trades is unknown."""

@@ -46,6 +46,7 @@ from tradebotd.jobs.stop_loss_check import StopLossCheck
 from tradebotd.market.levels import DailyLevels
 from tradebotd.market.price_poll import PricePoll
 from tradebotd.market.price_stream import PriceStream
+from tradebotd.market.silence_alarms import SilenceAlarms
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import StreamedFeed
 from tradebotd.ports.venue import RunsBetweenCalls
@@ -57,6 +58,7 @@ from tradebotd.scheduling.timeline import PacedPlayer, Playback, Timeline
 from tradebotd.storage import alerts, bots, settings
 from tradebotd.storage.postgres.database import Database
 from tradebotd.storage.symbols import sync_symbols
+from tradebotd.trading.condition_alerts import ConditionAlerts
 from tradebotd.trading.execution.lease import Lease
 
 # Slower than a market minute at a replay's speed, they would find each candle late: time waits.
@@ -82,6 +84,7 @@ async def build(
     trading = wire_trading(config, files, database, market, lease, nonce)
     lease.start_fence(max(trading.receive_windows, default=timedelta()).total_seconds())
     ledger = RunLedger(database, deferred=market.clock.speed == 0)
+    alarms = _silence_alarms(database, market)
     async with anyio.create_task_group() as tasks:
         runner = JobRunner(
             tasks=tasks,
@@ -121,7 +124,8 @@ async def build(
             disk=_disk_watch(config, database, trading, reloader),
             player=None,
             polls=_polls(files, market, trading),
-            price_streams=_price_streams(files, market, trading),
+            price_streams=_price_streams(files, market, trading, alarms),
+            silence_alarms=alarms,
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
             reloader=reloader,
@@ -265,7 +269,15 @@ def _polls(files: LoadedFiles, market: Market, trading: Trading) -> list[PricePo
     ]
 
 
-def _price_streams(files: LoadedFiles, market: Market, trading: Trading) -> list[PriceStream]:
+def _silence_alarms(database: Database, market: Market) -> SilenceAlarms:
+    code = AlertCode.PRICE_STREAM_SILENT
+    standing = ConditionAlerts(database, market.clock, code, "warning")
+    return SilenceAlarms(standing, market.outside.host)
+
+
+def _price_streams(
+    files: LoadedFiles, market: Market, trading: Trading, alarms: SilenceAlarms
+) -> list[PriceStream]:
     """The streams of feeds that tell prices by themselves."""
     return [
         PriceStream(
@@ -277,6 +289,7 @@ def _price_streams(files: LoadedFiles, market: Market, trading: Trading) -> list
             clock=market.clock,
             host=market.outside.host,
             on_tick=trading.points.on_tick,
+            alarms=alarms,
         )
         for name, feed in market.polled().items()
         if isinstance(feed, StreamedFeed)

@@ -192,4 +192,7 @@ class BinanceFeed:
         def connected(names: Sequence[str]) -> None:
             news.candles([symbol for name in names for symbol in ours[name]])
 
-        await self._streams.run(list(ours), Heard(trade, minute, connected))
+        def is_open(name: str) -> bool:
+            return any(news.is_open(symbol) for symbol in ours[name])
+
+        await self._streams.run(list(ours), Heard(trade, minute, connected, is_open, news.silent))

@@ -21,22 +21,21 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.feeds.binance import facts
 from tradebotd.feeds.binance.events import Answered, Event, Minute, Shutdown, Trade, event_of
 from tradebotd.feeds.binance.venue_time import VenueTime
+from tradebotd.feeds.stream_watch import LIVE_SECONDS, OnSilent, StreamWatch, TradedSymbols
 from tradebotd.net.answers import Source
 from tradebotd.net.backoff import Backoff
 from tradebotd.net.errors import LostBecause, MisshapenError, NetError
 from tradebotd.net.reconnecting import stay_connected
-from tradebotd.net.silence import ALARM_SECONDS, SilenceDetector, watch
+from tradebotd.net.silence import ALARM_SECONDS
 from tradebotd.net.websocket import Connection, StreamLimits, connect
 from tradebotd.ports.clock import HostClock
 
-LIVE_SECONDS: Final = 10.0  # a symbol that was not heard of for so long is polled
 ANSWER_SECONDS: Final = 10.0
 LOOK_EVERY: Final = 1.0
 SHUTDOWN_PAUSE: Final = 2.0  # seconds; 300 connections in five minutes are all there may be
 LEARN_EVERY: Final = 60.0  # seconds between two looks whether the venue's clock is to be asked for
 MOST_PATIENCE: Final = 600.0  # seconds for which nothing at all may be told, once that was usual
 MOST_BAD: Final = 100  # messages of one connection that could not be read
-DOUBTS: Final = 2  # polls in a row that contradict a silent stream
 
 T = TypeVar("T")
 OpenStream = Callable[[str], AbstractAsyncContextManager[Connection]]  # of a path
@@ -45,11 +44,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Who is told: a trade, a minute that closed, and names of which something was missed."""
+    """Who is told: a trade, a minute that closed, and names of which something was missed.
+
+    *is_open*: whether trades of a name are expected now. *silent*: streams that are, with words.
+    """
 
     trade: Callable[[str, Decimal], None]
     minute: Callable[[Minute], None]
     connected: Callable[[Sequence[str]], None]
+    is_open: Callable[[str], bool]
+    silent: OnSilent
 
 
 @dataclass(slots=True, eq=False)
@@ -64,20 +68,8 @@ class _Plan:
     subscribed: bool = False
     over: bool = False  # a successor is wanted
     patience: float = ALARM_SECONDS  # until something must have been told
-    silent: set[str] = field(default_factory=set)
     bad: int = 0
     late: int = 0
-
-
-@dataclass(slots=True)
-class _Symbol:
-    """`heard_at`: of its last trade that was of now. `polled`: while it is not heard of."""
-
-    plan: _Plan
-    heard_at: float = float("-inf")
-    polled: Decimal | None = None
-    polled_at: float = float("-inf")
-    doubts: int = 0
 
 
 class MarketStreams:
@@ -97,53 +89,48 @@ class MarketStreams:
         self._time, self._learn_time = time, learn_time
         self._host, self._random = host, random
         self._most = most_streams
-        self._detector = SilenceDetector()
-        self._symbols: dict[str, _Symbol] = {}
+        self._watch = StreamWatch(name, host)
+        self._traded = TradedSymbols(host)
+        self._plan_of: dict[str, _Plan] = {}
+        self._name_of: dict[str, str] = {}  # by stream
         self._plans: list[_Plan] = []
         self._asked = 0
 
     async def run(self, names: Sequence[str], heard: Heard) -> None:
         """Follow the symbols that the venue calls *names*, until it is cancelled."""
+        self._name_of = {each: name for name in names for each in _streams_of(name)}
         self._plans = self._planned(names)
-        self._symbols = {name: _Symbol(plan) for plan in self._plans for name in plan.names}
-        now = self._host.monotonic()
+        self._plan_of = {name: plan for plan in self._plans for name in plan.names}
+        self._traded.begin(self._plan_of)
+        self._watch.begin(heard.silent)
         for plan in self._plans:
-            self._expect(plan, now)  # one that is never connected is silent, too
+            self._expect(plan)  # one that is never connected is silent, too
+
+        def is_due(stream: str) -> bool:
+            return heard.is_open(self._name_of[stream])
+
         async with anyio.create_task_group() as tasks:
             for plan in self._plans:
                 tasks.start_soon(self._keep, plan, heard)
-            tasks.start_soon(self._watch)
+            tasks.start_soon(self._watch.run, is_due)
 
     def is_live(self, name: str) -> bool:
         """Return whether its prices are told just now."""
-        symbol = self._symbols.get(name)
-        return (
-            symbol is not None
-            and symbol.plan.subscribed
-            and self._host.monotonic() - symbol.heard_at <= LIVE_SECONDS
-        )
+        plan = self._plan_of.get(name)
+        return plan is not None and plan.subscribed and self._traded.is_fresh(name)
 
     def polled(self, name: str, price: Decimal) -> None:
-        """Compare a price that was asked for: one that moved while its stream was silent.
-
-        Twice in a row, and the stream is mute: its connection is opened anew.
-        """
-        symbol = self._symbols.get(name)
-        if symbol is None or not symbol.plan.subscribed or self.is_live(name):
+        """Compare a price that was asked for: the connection of a mute stream is opened anew."""
+        plan = self._plan_of.get(name)
+        if plan is None or not plan.subscribed or not self._traded.contradicts(name, price):
             return
-        moved = symbol.polled is not None and symbol.polled != price
-        if moved and symbol.heard_at < symbol.polled_at:
-            symbol.doubts += 1
-        symbol.polled, symbol.polled_at = price, self._host.monotonic()
-        if symbol.doubts >= DOUBTS and symbol.plan.connection is not None:
-            symbol.doubts = 0
-            self._lose(symbol.plan, f"mute: {name} is traded, and nothing is told of it")
+        self._lose(plan, f"mute: {name} is traded, and nothing is told of it")
 
     def _planned(self, names: Sequence[str]) -> list[_Plan]:
         """Both streams of a symbol side by side where one route carries them."""
         routes: dict[str, list[tuple[str, str]]] = {}
         for name in dict.fromkeys(names):
-            for stream in (facts.trade_stream(name), facts.kline_stream(name)):
+            for stream in _streams_of(name):
                 routes.setdefault(facts.route_of(self._market, stream), []).append((name, stream))
         return [
             _Plan(path, tuple(s for _, s in some), tuple(dict.fromkeys(n for n, _ in some)))
@@ -239,12 +226,12 @@ class MarketStreams:
     def _take(self, plan: _Plan, event: Event, heard: Heard, source: Source) -> None:
         match event:
             case Trade():  # nearly every one
-                self._traded(plan, event, heard)
+                self._traded_now(plan, event, heard)
             case Answered():
                 self._answered(plan, event, heard, source)
             case Minute():
-                if event.name in self._symbols:
-                    self._note(plan, event.stream, self._host.monotonic())
+                if event.name in self._traded:
+                    self._watch.heard(event.stream)
                     if event.candle is not None:
                         heard.minute(event)
             case Shutdown() | None:
@@ -256,35 +243,26 @@ class MarketStreams:
             raise source.misshapen(f"which refuses what was subscribed: {event.refusal}")
         if event.number is None or plan.waiting.pop(event.number, None) is None or plan.waiting:
             return
-        self._expect(plan, self._host.monotonic())
+        self._expect(plan)
         plan.subscribed = True
         _log.info("price stream connected", feed=self._name, path=plan.path, names=len(plan.names))
         heard.connected(plan.names)
 
-    def _expect(self, plan: _Plan, now: float) -> None:
-        plan.silent.clear()
-        for stream in plan.streams:
-            self._detector.expect(stream, now, first_within=plan.patience)
+    def _expect(self, plan: _Plan) -> None:
+        self._watch.expect(dict.fromkeys(plan.streams, plan.patience))
 
-    def _traded(self, plan: _Plan, trade: Trade, heard: Heard) -> None:
-        symbol = self._symbols.get(trade.name)
-        if symbol is None:
+    def _traded_now(self, plan: _Plan, trade: Trade, heard: Heard) -> None:
+        if trade.name not in self._traded:
             return
-        now = self._host.monotonic()
-        self._note(plan, trade.stream, now)
+        self._watch.heard(trade.stream)
         if facts.is_late(self._time.now() - trade.at):
             plan.late += 1
             if plan.late == 1:  # said once
                 _log.warning("price stream late", feed=self._name, symbol=trade.name, at=trade.at)
             return
-        symbol.heard_at, symbol.doubts, symbol.polled = now, 0, None
+        self._traded.traded(trade.name)
         plan.patience = ALARM_SECONDS
         heard.trade(trade.name, trade.price)
-
-    def _note(self, plan: _Plan, stream: str, now: float) -> None:
-        plan.silent.discard(stream)
-        if self._detector.heard(stream, now):
-            _log.info("price stream heard again", feed=self._name, stream=stream)
 
     def _bad(self, plan: _Plan, error: MisshapenError) -> None:
         """Leave a message out. Raises the error where there are too many."""
@@ -294,24 +272,11 @@ class MarketStreams:
         if plan.bad > MOST_BAD or plan.waiting:
             raise error
 
-    async def _watch(self) -> None:
-        async def tell(stream: str) -> None:
-            seconds = self._detector.silent_for(stream, self._host.monotonic())
-            _log.warning(
-                "price stream silent", feed=self._name, stream=stream, seconds=round(seconds, 1)
-            )
-            for plan in self._plans:
-                if stream in plan.streams:
-                    plan.silent.add(stream)
-
-        await watch(self._detector, self._host, tell)
-
     def _judge(self, plan: _Plan) -> None:
         """Open a connection anew that is silent as a whole; of one stream alone polling judges."""
-        if not plan.subscribed or len(plan.silent) < len(plan.streams):
+        if not plan.subscribed:
             return
-        now = self._host.monotonic()
-        quiet = min(self._detector.silent_for(each, now) for each in plan.streams)
+        quiet = self._watch.quiet_for(plan.streams)
         if quiet > LIVE_SECONDS:
             plan.patience = min(MOST_PATIENCE, 2 * plan.patience)  # it may be a quiet market
             self._lose(plan, f"nothing was told for {quiet:.0f} s")
@@ -332,6 +297,10 @@ def stream_opener(
         return connect(name, f"{ws_url}{path}", limits=limits)
 
     return open_stream
+
+
+def _streams_of(name: str) -> tuple[str, ...]:
+    return facts.trade_stream(name), facts.kline_stream(name)
 
 
 def _batched(all_: Sequence[T], most: int) -> Iterator[tuple[T, ...]]:

@@ -24,7 +24,7 @@ from tradebotd.trading.venue_state.venue_holds import VenueHolds
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 15.0  # host: orders are asked for so often while a stream is silent
-SAID_AFTER_SECONDS: Final = 60.0  # host: venues interrupt their streams for moments each day
+SAID_AFTER_SECONDS: Final = 25.0  # host: venues interrupt their streams for moments each day
 AGAIN_SECONDS: Final = 1.0  # a reconciliation was under way already
 STREAM: Final = "order stream"
 
@@ -151,7 +151,15 @@ class OrderStreams:
             except (DatabaseUnavailableError, TimeoutError) as error:
                 log.warning("a silent order stream could not be made up for", error=str(error))
         await self._tell()
-        return POLL_SECONDS if self._silent or self._gaps else None
+        return self._next_look()
+
+    def _next_look(self) -> float | None:
+        """Return the seconds until a poll is due, or a stream is silent for long enough to say."""
+        if not self._silent and not self._gaps:
+            return None
+        now = self._host.monotonic()
+        due = [since + SAID_AFTER_SECONDS - now for since in self._silent.values()]
+        return min([POLL_SECONDS, *(each for each in due if each > 0)])
 
     async def _tell(self) -> None:
         """Raises nothing: what could not be said is said with the next look."""

@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "trade_updates"
 ANSWER_SECONDS: Final = 10.0
-ASKED_EVERY: Final = 20.0  # seconds: whether the venue still answers on the stream
+ASKED_EVERY: Final = 15.0  # seconds: whether the venue still answers on the stream
 LOOK_EVERY: Final = 1.0
 SPEAKS_WITHIN: Final = 15.0  # seconds, of an order that was taken: or the stream is mute
 STORM_SECONDS: Final = 60.0  # A11: what a 429 at the handshake is waited out for
