@@ -7,6 +7,7 @@ CPU that a message costs: at a rate that both keep, that is how much faster each
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
 from typing import Final, NamedTuple
 
@@ -125,13 +126,19 @@ async def _guarded(port: int, case: SweepCase, figures: Figures) -> None:
     router = TickRouter(case.protection, [], {}, case.prices)
     streams = _streams(port)
 
-    def trade(symbol: str, price: object) -> None:
+    def trade(symbol: str, price: object, _age: timedelta) -> None:
         acting = router.on_tick(Tick(clock.now(), symbol, price, after_gap=True))  # type: ignore[arg-type]
         if acting is not None:
             raise AssertionError(f"{symbol} was acted on at {price}")
         count.trades += 1
 
-    heard = Heard(trade, lambda _minute: None, lambda _names: None)
+    heard = Heard(
+        trade,
+        lambda _minute: None,
+        lambda _names: None,
+        is_open=lambda _name: True,
+        silent=lambda _streams: None,
+    )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(streams.run, [each.symbol for each in case.symbols], heard)
         tasks.start_soon(_look, streams, waited)

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 
 from tests.fakes.resting import listen, resting, sweep
+from tests.fakes.standing_alerts import unwritten_alarms
 from tests.fakes.trading import SYMBOL, TradingHarness, open_harness, spec
 from tests.fakes.venue import AUTHORITATIVE
 from tradebotd.domain.bot import EntryKind, EntryRule
@@ -25,7 +26,7 @@ from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.exits.exit_changes import Level
 from tradebotd.trading.prices.fresh_prices import FRESH, OVERTAKEN, OVERTAKEN_FOR
 
-FEED = FeedName("hand")
+FEED, NEW = FeedName("hand"), timedelta()
 STOP = ExitPlan(stop_loss=Decimal("0.05"))
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
 RESTS = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"), lifetime=timedelta(minutes=5))
@@ -294,7 +295,7 @@ async def test_a_price_that_waited_is_as_old_as_its_coming(database: Database) -
     unused: Any = None
     stream = PriceStream(
         FEED, unused, symbols=[symbol], calendars={ALWAYS_OPEN: AlwaysOpen()}, ingest=unused,
-        clock=harness.clock, host=unused, on_tick=harness.protection.on_tick,
+        clock=harness.clock, host=unused, on_tick=harness.protection.on_tick, alarms=unwritten_alarms(),
     )  # fmt: skip
     arrived, go = anyio.Event(), anyio.Event()
 
@@ -305,9 +306,9 @@ async def test_a_price_that_waited_is_as_old_as_its_coming(database: Database) -
 
     harness.venue.before_submit = slow
     async with anyio.create_task_group() as tasks:
-        stream._tell(tasks, SYMBOL, Decimal(94))
+        stream._tell(tasks, SYMBOL, Decimal(94), NEW)
         await arrived.wait()
-        stream._tell(tasks, SYMBOL, Decimal(93))
+        stream._tell(tasks, SYMBOL, Decimal(93), NEW)
         harness.clock.advance(timedelta(seconds=2))
         at_venue(harness, "100")
         await harness.enter("two")
@@ -441,3 +442,22 @@ async def test_a_step_that_is_passed_over_makes_no_price_old(database: Database)
     harness.venue.reads_fail = True
     await sweep(harness, 3)
     assert (await harness.position())["ladder_done"] == 2
+
+
+async def test_a_trade_that_was_told_late_is_as_old_as_it_is(database: Database) -> None:
+    """M4.7: a stream that had stalled tells four seconds at once, the entry among them."""
+    harness = await told(database, "100")
+    symbol = replace(harness.symbols[SYMBOL], feeds=(FEED,))
+    unused: Any = None
+    stream = PriceStream(
+        FEED, unused, symbols=[symbol], calendars={ALWAYS_OPEN: AlwaysOpen()}, ingest=unused,
+        clock=harness.clock, host=unused, on_tick=harness.protection.on_tick, alarms=unwritten_alarms(),
+    )  # fmt: skip
+    await harness.enter()
+    harness.clock.advance(timedelta(seconds=1))
+    async with anyio.create_task_group() as tasks:
+        stream._tell(tasks, SYMBOL, Decimal(94), timedelta(seconds=4))
+    assert (await harness.position())["closed_at"] is None
+    async with anyio.create_task_group() as tasks:
+        stream._tell(tasks, SYMBOL, Decimal(94), timedelta(milliseconds=300))
+    assert (await harness.position())["close_reason"] == "stop_loss"

@@ -90,7 +90,7 @@ class Stage:
 
     def price(self, symbol: str, price: int) -> None:
         assert self.feed.news is not None
-        self.feed.news.price(symbol, Decimal(price))
+        self.feed.news.price(symbol, Decimal(price), timedelta())
 
     def candles(self, *symbols: str) -> None:
         assert self.feed.news is not None

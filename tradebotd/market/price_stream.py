@@ -111,18 +111,18 @@ class PriceStream:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._pull)
 
-            def price(symbol: str, told: Decimal) -> None:
-                self._tell(tasks, symbol, told)
+            def price(symbol: str, told: Decimal, age: timedelta) -> None:
+                self._tell(tasks, symbol, told, age)
 
             news = StreamNews(price, self._candles, self._correct, self._is_open, self._silent)
             await self._feed.stream(list(self._symbols.values()), news)
             tasks.cancel_scope.cancel()
 
-    def _tell(self, tasks: TaskGroup, symbol: str, price: Decimal) -> None:
+    def _tell(self, tasks: TaskGroup, symbol: str, price: Decimal, age: timedelta) -> None:
         if not self._is_open(symbol):
             return
         self._count += 1
-        told = _Told(price, self._clock.now(), self._count)
+        told = _Told(price, self._clock.now() - max(age, timedelta()), self._count)
         if symbol in self._busy:
             self._waiting.setdefault(symbol, _Waiting(told, told, told)).fold(told)
             return

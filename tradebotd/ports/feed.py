@@ -104,13 +104,14 @@ def _unheard(*_: object) -> None:
 class StreamNews(NamedTuple):
     """Receiver of a stream, by our symbols; none of it waits.
 
+    `price`: of a trade, and its age: by the provider's clock, as far as that is known.
     `candles`: minutes of them have closed, or were missed while the stream was away: `fetch` them.
     `corrected`: a minute that had closed was told anew, with other values. `is_open`: whether
     trades are expected now. `silent`: names of streams that tell nothing though they should, with
     words; all of them, each time that they change.
     """
 
-    price: Callable[[str, Decimal], None]
+    price: Callable[[str, Decimal, timedelta], None]
     candles: Callable[[Sequence[str]], None]
     corrected: Callable[[str, Candle], None] = _unheard
     is_open: Callable[[str], bool] = _always

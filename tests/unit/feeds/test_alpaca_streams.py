@@ -87,7 +87,7 @@ async def followed(
             feed = stage.feed(NAME, data_feed=data_feed, keys=keys)
             made = Followed(stage, feed, host, clock, closed=set(closed), logs=logs)
             news = StreamNews(
-                lambda symbol, price: made.prices.append((symbol, price)),
+                lambda symbol, price, _: made.prices.append((symbol, price)),
                 made.candles.extend,
                 lambda symbol, candle: made.corrected.append((symbol, candle)),
                 lambda symbol: symbol not in made.closed,

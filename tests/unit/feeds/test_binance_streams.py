@@ -86,7 +86,7 @@ async def followed(
         with capture_logs() as logs:
             made = Followed(stage, stage.feed(NAME), host, clock, logs=logs)
             news = StreamNews(
-                lambda symbol, price: made.prices.append((symbol, price)), made.candles.extend
+                lambda symbol, price, _: made.prices.append((symbol, price)), made.candles.extend
             )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(made.feed.stream, symbols or (BTC, ETH), news)

@@ -77,10 +77,7 @@ async def build(
     door: Callable[[], Awaitable[Door]],
 ) -> AsyncIterator[App]:
     """Wire the whole daemon, answering at the *door*; `App.start` sets it going."""
-    symbol_ids, nonce = await synchronise(config, files, database)
-    market = await wire_market(config, files, database, symbol_ids)
-    await alert_recordings(database, files, market.begins_at)
-    await alert_ends(files.calendars, database, market.begins_at)
+    symbol_ids, nonce, market = await _market(config, files, database)
     trading = wire_trading(config, files, database, market, lease, nonce)
     lease.start_fence(max(trading.receive_windows, default=timedelta()).total_seconds())
     ledger = RunLedger(database, deferred=market.clock.speed == 0)
@@ -139,6 +136,16 @@ async def build(
             yield app
         tasks.cancel_scope.cancel()
     await market.close()
+
+
+async def _market(
+    config: Config, files: LoadedFiles, database: Database
+) -> tuple[dict[str, SymbolId], bytes, Market]:
+    symbol_ids, nonce = await synchronise(config, files, database)
+    market = await wire_market(config, files, database, symbol_ids)
+    await alert_recordings(database, files, market.begins_at)
+    await alert_ends(files.calendars, database, market.begins_at)
+    return symbol_ids, nonce, market
 
 
 def _reloader(

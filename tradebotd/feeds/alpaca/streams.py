@@ -8,6 +8,7 @@ from time to time, and a symbol that was not heard of for a while counts as not 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -67,12 +68,12 @@ class StreamFailedError(NetError):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Who is told: of a trade, of minutes, and of names of which something was missed.
+    """Who is told: of a trade and its age, of minutes, of names of which something was missed.
 
     *is_open*: whether trades of a name are expected now. *silent*: streams that are, with words.
     """
 
-    trade: Callable[[str, Decimal], None]
+    trade: Callable[[str, Decimal, timedelta], None]
     minute: Callable[[str, Candle], None]
     revised: Callable[[str, Candle], None]
     connected: Callable[[Sequence[str]], None]
@@ -335,7 +336,8 @@ class DataStreams:
 
     def _traded_now(self, plan: _Plan, trade: Trade, heard: Heard) -> None:
         self._watch.heard(f"{trade.name}.trades")
-        if facts.is_late(self._host.now() - trade.at):
+        age = self._host.now() - trade.at
+        if facts.is_late(age):
             plan.late += 1
             if plan.late == 1:  # said once
                 _log.warning("price stream late", feed=self._name, symbol=trade.name, at=trade.at)
@@ -344,7 +346,7 @@ class DataStreams:
         if trade.price is None:
             return
         self._traded.traded(trade.name)
-        heard.trade(trade.name, trade.price)
+        heard.trade(trade.name, trade.price, age)
 
     def _bad(self, plan: _Plan, error: MisshapenError) -> None:
         """Leave a message out. Raises the error where there are too many."""

@@ -180,9 +180,9 @@ class BinanceFeed:
         for symbol in symbols:
             ours.setdefault(symbol.name_at(self.name), []).append(symbol.symbol)
 
-        def trade(name: str, price: Decimal) -> None:
+        def trade(name: str, price: Decimal, age: timedelta) -> None:
             for symbol in ours[name]:
-                news.price(symbol, price)
+                news.price(symbol, price, age)
 
         def minute(told: Minute) -> None:
             if told.candle is not None:

@@ -7,6 +7,7 @@ and by what is polled meanwhile. A symbol that was not heard of for a while coun
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from itertools import islice
 from random import Random
@@ -44,12 +45,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Who is told: a trade, a minute that closed, and names of which something was missed.
+    """Who is told: a trade and its age, a minute that closed, names of which something was missed.
 
     *is_open*: whether trades of a name are expected now. *silent*: streams that are, with words.
     """
 
-    trade: Callable[[str, Decimal], None]
+    trade: Callable[[str, Decimal, timedelta], None]
     minute: Callable[[Minute], None]
     connected: Callable[[Sequence[str]], None]
     is_open: Callable[[str], bool]
@@ -255,14 +256,15 @@ class MarketStreams:
         if trade.name not in self._traded:
             return
         self._watch.heard(trade.stream)
-        if facts.is_late(self._time.now() - trade.at):
+        age = self._time.now() - trade.at
+        if facts.is_late(age):
             plan.late += 1
             if plan.late == 1:  # said once
                 _log.warning("price stream late", feed=self._name, symbol=trade.name, at=trade.at)
             return
         self._traded.traded(trade.name)
         plan.patience = ALARM_SECONDS
-        heard.trade(trade.name, trade.price)
+        heard.trade(trade.name, trade.price, age)
 
     def _bad(self, plan: _Plan, error: MisshapenError) -> None:
         """Leave a message out. Raises the error where there are too many."""
