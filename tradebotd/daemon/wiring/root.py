@@ -118,7 +118,6 @@ async def build(
             instruments=trading.instruments,
             adapters=_adapters(trading),
             disk=_disk_watch(config, database, trading, reloader),
-            player=None,
             polls=_polls(files, market, trading),
             price_streams=_price_streams(files, market, trading),
             begins_at=market.begins_at,
