@@ -153,7 +153,8 @@ class Scenario:
         if resting and self.plan.command != "disable":
             self.verdict.violations.append("an entry rests behind the command")
         kept_back = "kept back at the wire" if rows else "no order was made"
-        self.verdict.outcome = "arrived before" if before else kept_back
+        arrived = "arrived afterwards" if after else "arrived before"
+        self.verdict.outcome = arrived if before or after else kept_back
 
 
 def play(name: str, server: PostgresServer) -> Verdict:

@@ -88,7 +88,7 @@ class App:
     instruments: InstrumentRefresh
     adapters: Sequence[RunsBetweenCalls]
     disk: DiskWatch
-    player: Player | None
+    player: Player | None = None
     polls: Sequence[PricePoll]
     price_streams: Sequence[PriceStream]
     silence_alarms: SilenceAlarms

@@ -119,7 +119,6 @@ async def build(
             instruments=trading.instruments,
             adapters=_adapters(trading),
             disk=_disk_watch(config, database, trading, reloader),
-            player=None,
             polls=_polls(files, market, trading),
             price_streams=_price_streams(files, market, trading, alarms),
             silence_alarms=alarms,
