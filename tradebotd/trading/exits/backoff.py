@@ -66,6 +66,14 @@ class Backoff:
         self.reasons[position_id] = reason
         return min(self._first * (1 << min(count - 1, 10)), LONGEST)
 
+    def accepted(self, position_id: PositionId) -> None:
+        """Drop the reason of the last refusal; how many there were in a row is kept."""
+        self.reasons.pop(position_id, None)
+
+    def count(self, position_id: PositionId) -> int:
+        """Return how many refusals there were in a row."""
+        return self._refused.get(position_id, 0)
+
     def forget(self, position_id: PositionId) -> None:
         self._refused.pop(position_id, None)
         self.reasons.pop(position_id, None)
