@@ -115,7 +115,7 @@ class MissingStops:
         self._accepted.setdefault(position_id, self._clock.now())
 
     def gone_at_once(self, position_id: PositionId) -> bool:
-        """Return whether the stop that is gone was as good as refused; then wait as after a refusal.
+        """Return whether the stop that is gone was as good as refused; then begin a pause.
 
         One that is replaced as often as the venue takes it and ends it would never come to an end.
         """

@@ -97,9 +97,8 @@ class RestingStops:
         self._due = DueChecks()
         self.queue, self._places = RestingQueue(), dict[PositionId, VenueName]()
         self.pairs, self.times = LiveStops(clock, times), times
-        self.is_attended = False
         self.missing = MissingStops(database, clock, self.queue.wake)
-        self.failing = self.missing.failing
+        self.failing, self.is_attended = self.missing.failing, False
         placement.subscribe(retired=self._on_retired, withdrawn=self.pairs.withdrawn)
 
     def mark_dirty(self, position_id: PositionId, *, is_urgent: bool | None = None) -> None:
@@ -195,6 +194,7 @@ class RestingStops:
         """
         self._due.begin(position_id)
         self.missing.begin(position_id)
+        self.pairs.begin(position_id)
         try:
             read = await self._placement.read(position_id)
         except OrderDeniedError:
