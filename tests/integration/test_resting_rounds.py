@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import anyio
 import pytest
@@ -24,7 +25,7 @@ from tests.fakes.venue import Behaviour
 from tradebotd.domain.errors import DatabaseUnavailableError, RolledBackError
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import ClientOrderId, PositionId
-from tradebotd.domain.order import OrderType
+from tradebotd.domain.order import OrderReport, OrderStatus, OrderType
 from tradebotd.domain.position import CloseReason
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.exit_groups import GroupKind
@@ -417,6 +418,41 @@ async def test_a_transaction_that_is_rolled_back_keeps_no_other_position_waiting
         assert len(stops(harness)) == 2
         await sweep(harness)
     assert (len(stops(harness)), fell) == (3, 1)
+
+
+async def test_a_stop_that_is_taken_and_ended_at_once_is_not_replaced_without_end(
+    database: Database,
+) -> None:
+    """M5.7, M8: ever less often, and one alert counts it, until a stop has rested for a minute."""
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST)
+    await harness.enter()
+    submit = harness.venue.submit
+
+    async def flapping(*args: Any, **changes: Any) -> OrderReport:
+        report = await submit(*args, **changes)
+        if report.client_order_id not in resting(harness):
+            return report
+        over = await harness.venue.cancel(SYMBOL, report.client_order_id)
+        return replace(over, status=OrderStatus.EXPIRED)
+
+    harness.venue.submit = flapping  # type: ignore[method-assign]
+    sent = []
+    for _ in range(40):
+        await harness.protection.sweep(harness.clock.now())
+        harness.clock.advance(timedelta(milliseconds=100))
+        sent.append(len(harness.venue.submitted) - 1)
+    assert (sent[0], sent[-1]) == (1, 6), "at 0, 0.1, 0.3, 0.7, 1.5 and 3.1 s"
+    (alert,) = await harness.rows("SELECT count, cleared_at FROM alerts")
+    assert alert["count"] >= 5
+    assert alert["cleared_at"] is None
+
+    harness.venue.submit = submit  # type: ignore[method-assign]
+    await sweep(harness, 5)
+    assert stops(harness) == [(Decimal("95.00"), Decimal(1))]
+    assert await harness.open_alerts() == ["resting_stop_lost"]
+    await sweep(harness, 12)
+    assert await harness.open_alerts() == []
+    assert len(await harness.rows("SELECT 1 FROM alerts")) == 1
 
 
 async def test_a_pause_that_a_worker_has_begun_ends_without_a_tick_or_a_sweep(

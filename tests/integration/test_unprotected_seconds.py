@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import anyio
 import pytest
 
 from tests.fakes.clock import FakeClock
@@ -23,11 +24,14 @@ from tests.fakes.venue import Behaviour
 from tradebotd.domain.exit_plan import ExitPlan
 from tradebotd.domain.ids import PositionId
 from tradebotd.domain.order import OrderStatus
-from tradebotd.domain.position import CloseReason
+from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import ExchangeCalendar, Session
 from tradebotd.ports.venue import Replacement
+from tradebotd.scheduling.run_ledger import RunLedger
 from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.trading.exits.missing_stops import MissingStops
+from tradebotd.trading.exits.resting_rounds import LOOKED_AT
 from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 
 SECOND = timedelta(seconds=1)
@@ -221,11 +225,159 @@ async def test_only_time_in_which_the_market_is_open_counts(database: Database) 
     (held,) = harness.protection.held.values()
     times.opened(replace(held, opened_at=clock.now()))
     times.guarded(held.id)
+    clock.set(opens + timedelta(hours=6, seconds=3))
     times.lost(held.id, opens + timedelta(hours=6))  # with the session's end
 
     clock.set(opens + timedelta(days=1, seconds=2))
 
     assert times.seconds(held.id) == 2.0
+
+
+async def test_a_sweep_that_a_kill_has_cut_is_dated_by_no_later_daemon(database: Database) -> None:
+    """M5.7: the next start closes its row as of now, which says nothing of who was there."""
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST)
+    await harness.enter()
+    await swept(harness, NOON + SECOND)
+    await harness.execute(
+        "INSERT INTO job_runs (job, slot_at, started_at, status)"
+        " VALUES ('stop_loss_check', $1, $1, 'running')",
+        NOON + 5 * SECOND,
+    )
+    harness.clock.advance(timedelta(hours=1))
+
+    after = await restart(harness)
+    await RunLedger(database, deferred=False).recover(after.clock.now())
+    await after.protection.load(after.clock.now())
+    await after.protection.run_once()
+
+    assert (guard(after), seconds(after)) == ("both", 3599.0)
+
+
+async def test_a_position_that_was_closed_before_a_kill_is_settled_by_the_next_daemon(
+    database: Database,
+) -> None:
+    """M5.7: by the hours of its market until it was closed."""
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST)
+    await harness.enter()
+    await harness.protection.store_seconds()
+    harness.clock.advance(20 * SECOND)
+    (held,) = harness.protection.held.values()
+    await harness.protection.close_now(held, CloseReason.MANUAL)
+    assert await stored(harness) == (0.0, NOON)
+    harness.clock.advance(timedelta(hours=1))
+
+    after = await restart(harness)
+    await after.protection.load(after.clock.now())
+    await after.protection.store_seconds()
+
+    assert await stored(after) == (20.0, None)
+
+
+async def test_what_was_closed_last_is_stored_before_the_end(database: Database) -> None:
+    """M5.7: no sweep comes after it."""
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST)
+    await harness.enter()
+    harness.clock.advance(20 * SECOND)
+    (held,) = harness.protection.held.values()
+    await harness.protection.close_now(held, CloseReason.MANUAL)
+
+    await harness.protection.store_seconds()
+
+    (trade,) = await harness.rows("SELECT unprotected_seconds FROM trades")
+    assert trade == {"unprotected_seconds": 20.0}
+
+
+async def opened_times(database: Database) -> tuple[UnprotectedTimes, PositionId, FakeClock]:
+    """A position whose stop rests."""
+    clock = FakeClock(NOON)
+    harness = await open_harness(database, spec())
+    await harness.enter()
+    (held,) = harness.protection.held.values()
+    times = UnprotectedTimes(database, clock, {}, {})
+    times.opened(replace(held, opened_at=NOON))
+    times.begin(held.id)
+    times.rests(held.id)
+    return times, held.id, clock
+
+
+async def test_a_stop_for_the_day_that_is_gone_before_its_end_is_counted_at_once(
+    database: Database,
+) -> None:
+    """M5.7: the end that it would have had is still to come."""
+    times, position_id, clock = await opened_times(database)
+    times.lost(position_id, NOON + timedelta(hours=3))
+
+    clock.advance(10 * SECOND)
+
+    assert times.seconds(position_id) == 10.0
+
+
+async def test_a_check_that_has_read_before_its_stop_ended_does_not_hide_when(
+    database: Database,
+) -> None:
+    """M5.7: it says that the stop rests, and the next one that it does not."""
+    times, position_id, clock = await opened_times(database)
+    times.begin(position_id)
+    times.order_ended(position_id, NOON)
+    times.rests(position_id)
+    clock.advance(10 * SECOND)
+    times.begin(position_id)
+    times.lost(position_id)
+    assert times.seconds(position_id) == 10.0
+
+    times.order_ended(position_id, clock.now())  # what makes way for the next stop
+    times.rests(position_id)
+    times.begin(position_id)
+    times.rests(position_id)
+    clock.advance(timedelta(hours=1))
+    times.lost(position_id, clock.now())
+    assert times.seconds(position_id) == 10.0, "that end was of another stop"
+
+
+async def test_a_position_that_a_sweep_has_read_first_is_counted_all_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.7: between the commit of its fill and the word of it; and its stop does not wait."""
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST)
+    watch = ExitManager.watch
+
+    def late(self: ExitManager, position: Position) -> None:
+        self.as_moved(position)
+        watch(self, position)
+
+    monkeypatch.setattr(ExitManager, "watch", late)
+    await harness.enter()
+    harness.clock.advance(SECOND)
+    assert seconds(harness) == 1.0
+
+    await harness.protection.run_once()
+
+    assert (guard(harness), seconds(harness)) == ("both", 1.0)
+
+
+async def test_a_sweep_of_many_positions_leaves_others_their_turn(database: Database) -> None:
+    """I4: to look at what guards ten thousand takes longer than a tick may wait."""
+    harness = await open_harness(database, spec())
+    await harness.enter()
+    (held,) = harness.protection.held.values()
+    tracked = harness.protection.held
+    assert isinstance(tracked, dict)
+    tracked |= {PositionId(-n): replace(held, id=PositionId(-n)) for n in range(1, 1000)}
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        await anyio.lowlevel.checkpoint()
+        before = turns
+        await harness.protection.judge_guards()
+        assert turns - before == 1000 // LOOKED_AT
+        tasks.cancel_scope.cancel()
 
 
 # What is done about it

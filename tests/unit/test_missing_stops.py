@@ -10,7 +10,8 @@ from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import PositionId
 from tradebotd.storage.exit_groups import Groups
-from tradebotd.trading.exits.missing_stops import FIRST, MissingStops
+from tradebotd.trading.exits.backoff import LONGEST
+from tradebotd.trading.exits.missing_stops import FIRST, RESTED, MissingStops
 
 ONE = PositionId(1)
 DENIED = OrderDeniedError(DenialRule.EXIT_GROUP_CHANGED, "an order of it is ending")
@@ -82,3 +83,53 @@ def test_whoever_waits_says_for_how_long_and_is_taken_over_once(
 
     assert missing.pauses_over() == [ONE]
     assert (missing.pauses_over(), missing.seconds_to_retry()) == ([], None)
+
+
+def pause(missing: MissingStops, clock: FakeClock) -> timedelta:
+    end = missing.timers.held_until(ONE, clock.now())
+    return timedelta() if end is None else end - clock.now()
+
+
+def test_a_stop_that_is_gone_at_once_waits_as_one_that_was_refused(
+    missing: MissingStops, clock: FakeClock
+) -> None:
+    """M5.7: a venue that takes each one and ends it is asked ever less often."""
+    pauses = []
+    for _ in range(12):
+        missing.accepted(ONE)
+        clock.advance(RESTED - timedelta(milliseconds=1))
+        assert missing.gone_at_once(ONE)
+        pauses.append(pause(missing, clock))
+        clock.advance(pauses[-1])
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[1], pauses[-1]) == (FIRST, 2 * FIRST, LONGEST)
+
+
+def test_only_a_stop_that_has_rested_ends_what_was_counted(
+    missing: MissingStops, clock: FakeClock
+) -> None:
+    """M5.7: not the answer that it was taken; nor one that is gone, beside which none was refused."""
+    missing.refused(ONE, "no")
+    missing.refused(ONE, "no")
+    missing.accepted(ONE)
+    assert ONE not in missing.backoff.reasons
+    assert missing.gone_at_once(ONE)
+    assert pause(missing, clock) == 4 * FIRST
+
+    missing.accepted(ONE)
+    clock.advance(RESTED)
+    assert not missing.gone_at_once(ONE)
+    missing.refused(ONE, "no")
+    assert pause(missing, clock) == FIRST
+
+
+def test_refused_moves_of_a_stop_that_rests_wait_ever_longer(
+    missing: MissingStops, clock: FakeClock
+) -> None:
+    """M5.7: it has rested for an hour, which is no reason to ask for each move as for the first."""
+    missing.accepted(ONE)
+    clock.advance(timedelta(hours=1))
+    for times in range(3):
+        missing.refused(ONE, "no")
+        assert pause(missing, clock) == FIRST * 2**times
+        clock.advance(timedelta(seconds=10))

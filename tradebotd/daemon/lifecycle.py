@@ -117,6 +117,7 @@ async def _live(
         notify("STOPPING=1")
         with anyio.CancelScope(shield=True):
             await app.stop(DRAIN_SECONDS)
+            await app.protection.store_seconds()
             summary = await app.summary()
     return summary
 

@@ -1,7 +1,7 @@
 """`positions.unprotected_seconds`: for how long each position was without guard."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, LiteralString, NamedTuple
 
 from tradebotd.domain.ids import PositionId
@@ -25,11 +25,22 @@ SELECT_OPEN: Final[LiteralString] = """
      WHERE closed_at IS NULL AND (unprotected_seconds > 0 OR unprotected_since IS NOT NULL)
      ORDER BY id
 """
-# The end of a sweep is when a daemon that has ended since was last known to guard.
+# Closed before the spell that was open then was stored as over.
+SELECT_CLOSED: Final[LiteralString] = """
+    SELECT id, symbol, unprotected_seconds, unprotected_since, closed_at
+      FROM positions
+     WHERE closed_at >= $1 AND unprotected_since IS NOT NULL
+     ORDER BY id
+"""
+# The end of a sweep is when a daemon that has ended since was last known to guard. One that was lost
+# or missed has the time at which the next daemon said so.
 SELECT_LAST_SWEEP: Final[LiteralString] = """
     SELECT max(finished_at)
-      FROM (SELECT finished_at FROM job_runs WHERE job = 'stop_loss_check' ORDER BY slot_at DESC LIMIT 10) AS latest
+      FROM (SELECT finished_at FROM job_runs
+             WHERE job = 'stop_loss_check' AND status IN ('ok', 'partial', 'failed', 'timeout')
+             ORDER BY slot_at DESC LIMIT 10) AS latest
 """
+LOOKED_BACK: Final = timedelta(days=7)  # from the last sweep, for what was closed and not stored
 
 
 class UnprotectedRow(NamedTuple):
@@ -38,6 +49,16 @@ class UnprotectedRow(NamedTuple):
     position_id: PositionId
     seconds: float
     since: datetime | None
+
+
+class ClosedRow(NamedTuple):
+    """A position that was without guard since *since* when it was closed; *seconds* are from before."""
+
+    position_id: PositionId
+    symbol: str
+    seconds: float
+    since: datetime
+    closed_at: datetime
 
 
 async def update(connection: Connection, rows: Sequence[UnprotectedRow]) -> set[PositionId]:
@@ -49,6 +70,12 @@ async def update(connection: Connection, rows: Sequence[UnprotectedRow]) -> set[
 async def select_open(connection: Connection) -> list[UnprotectedRow]:
     """Return what is known of open positions; one without a row has had a guard throughout."""
     return [UnprotectedRow(*row) for row in await connection.fetch(SELECT_OPEN)]
+
+
+async def select_closed(connection: Connection, swept_at: datetime) -> list[ClosedRow]:
+    """Return what is not settled of closed positions: they were closed since, or a little earlier."""
+    since = swept_at - LOOKED_BACK
+    return [ClosedRow(*row) for row in await connection.fetch(SELECT_CLOSED, since)]
 
 
 async def last_sweep(connection: Connection) -> datetime | None:

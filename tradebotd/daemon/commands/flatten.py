@@ -127,7 +127,9 @@ async def _flatten(
     await trading.instruments.look_quietly()  # a lot that nobody knows is refused
     await trading.protection.load(market.clock.now())
     await trading.reconciler.run()
-    return await trading.flatten.run(no_progress)
+    result = await trading.flatten.run(no_progress)
+    await trading.protection.store_seconds()
+    return result
 
 
 async def _know_prices(files: LoadedFiles, market: Market) -> None:

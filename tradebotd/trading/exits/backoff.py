@@ -73,6 +73,14 @@ class Backoff:
         """Return whether its last refusal was the venue's, of an order that was never there."""
         return position_id in self._rejected
 
+    def accepted(self, position_id: PositionId) -> None:
+        """Drop the reason of the last refusal; how many there were in a row is kept."""
+        self.reasons.pop(position_id, None)
+
+    def count(self, position_id: PositionId) -> int:
+        """Return how many refusals there were in a row."""
+        return self._refused.get(position_id, 0)
+
     def forget(self, position_id: PositionId) -> None:
         self._refused.pop(position_id, None)
         self._rejected.discard(position_id)

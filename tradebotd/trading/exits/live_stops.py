@@ -31,9 +31,13 @@ class LiveStops:
         pair = self._pairs.get(position_id)
         return None if pair is None or pair.is_over(self._clock.now()) else pair
 
+    def begin(self, position_id: PositionId) -> None:
+        """Note that a check of the position begins to read."""
+        self._times.begin(position_id)
+
     def rests(self, position_id: PositionId, pair: RestingPair) -> None:
         self._pairs[position_id] = pair
-        self._times.guarded(position_id)
+        self._times.rests(position_id)
 
     def drop(self, position_id: PositionId) -> None:
         """Count on nothing, since it is read anew, or makes way."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
+import anyio
 import structlog
 
 from tradebotd.domain.candle import Tick
@@ -29,7 +30,7 @@ from tradebotd.trading.exits.exit_holds import ExitHolds
 from tradebotd.trading.exits.exit_intents import ExitIntent
 from tradebotd.trading.exits.market_exits import MarketExits, SweepResult
 from tradebotd.trading.exits.orphaned_exits import OrphanedExits
-from tradebotd.trading.exits.resting_rounds import RestingRounds
+from tradebotd.trading.exits.resting_rounds import LOOKED_AT, RestingRounds
 from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
@@ -150,10 +151,14 @@ class ExitManager:
     # PositionListener
 
     def watch(self, position: Position) -> None:
-        if self._tracked.watch(position):
-            self._times.opened(position)
-            self._judge_guard(position)
-            self._resting.on_position_changed(position)
+        """Take over a position as stored; a sweep or a check may have read this version already."""
+        self._tracked.watch(position)
+        current = self._tracked.current(position.id)
+        if current is None:
+            return
+        self._times.opened(current)
+        self._judge_guard(current)
+        self._resting.on_position_changed(current)
 
     def as_moved(self, row: Position) -> Position:
         return self._tracked.as_moved(row)
@@ -260,8 +265,7 @@ class ExitManager:
 
     async def run(self) -> None:
         """Place stops for ever, as soon as a fill is known, whether prices come or not."""
-        for position in list(self.held.values()):
-            self._judge_guard(position)
+        await self.judge_guards()
         await self._rounds.run()
 
     async def run_once(self) -> None:
@@ -279,8 +283,7 @@ class ExitManager:
         await self.symbol_pauses.save()
         await self._unfilled.store()
         await self._rounds.after_sweep(result)
-        for position in list(self.held.values()):
-            self._judge_guard(position)
+        await self.judge_guards()
         await self._times.store()
         await self._resting.missing.update_alerts()
         await self._unprotected.update(lost)
@@ -288,6 +291,18 @@ class ExitManager:
         self._market_exits.forget_others(self.held)
         await self._market_exits.update_alerts()
         return result
+
+    async def store_seconds(self) -> None:
+        """Store the seconds without guard, before the end: of what was closed last, too."""
+        await self._times.store_all()
+
+    async def judge_guards(self) -> None:
+        """Judge each position as it is in its turn; everything else has its own between them."""
+        for number, position_id in enumerate(list(self.held), 1):
+            if (position := self.held.get(position_id)) is not None:
+                self._judge_guard(position)
+            if number % LOOKED_AT == 0:
+                await anyio.lowlevel.checkpoint()
 
     def _judge_guard(self, position: Position) -> None:
         """Count the time of a position without guard, where what guards it may have changed.

@@ -1,7 +1,7 @@
 """Stops that should rest and do not: why, until when nobody tries again, and their alert."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from tradebotd.domain.alert_code import AlertCode
@@ -20,6 +20,8 @@ from tradebotd.trading.exits.resting_room import NO_ROOM
 NOT_THERE: Final = "the stop that rested at the venue was not there any more"
 FIRST: Final = timedelta(milliseconds=100)  # nothing rests meanwhile
 SIBLING: Final = timedelta(milliseconds=100)  # between the events of two orders that are linked
+RESTED: Final = timedelta(seconds=5)  # a stop that is gone sooner was as good as refused
+TOLD_FOR: Final = timedelta(minutes=1)  # after such a one; longer than the longest pause
 LEAST_PAUSE: Final = 0.01  # seconds, however the clock goes
 IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 
@@ -36,6 +38,8 @@ class MissingStops:
         self._clock = clock
         self.lost: dict[PositionId, str] = {}
         self._unreported: dict[PositionId, str] = {}  # lost, and maybe there again
+        self._kept: dict[PositionId, tuple[str, datetime]] = {}  # alerted until then at least
+        self._accepted: dict[PositionId, datetime] = {}  # since when, without refusal or loss
         self.failing: dict[str, str] = {}
         self.timers = RetryTimers(on_pause)
         self.backoff = Backoff(FIRST)
@@ -49,12 +53,15 @@ class MissingStops:
         self.failing.pop(str(position_id), None)
         self.timers.forget(position_id)
         self.backoff.forget(position_id)
+        self._kept.pop(position_id, None)
+        self._accepted.pop(position_id, None)
         self._denied.discard(position_id)
         self._settled.discard(position_id)
         self._waited.discard(position_id)
 
     def begin(self, position_id: PositionId) -> None:
         """Note that a check of the position begins to read."""
+        self.failing.pop(str(position_id), None)
         self._settled.discard(position_id)
 
     def looks_again(self, position_id: PositionId, groups: Groups, *, attended: bool) -> bool:
@@ -102,8 +109,40 @@ class MissingStops:
         """Return whether no stop can rest, for a reason that is no refusal: the daemon guards."""
         return self.lost.get(position_id, "").startswith(GUARDS_ALONE)
 
+    def accepted(self, position_id: PositionId) -> None:
+        """Note that the venue has taken a stop; the refusals before count until it has RESTED."""
+        self.backoff.accepted(position_id)
+        self._accepted.setdefault(position_id, self._clock.now())
+
+    def gone_at_once(self, position_id: PositionId) -> bool:
+        """Return whether the stop that is gone was as good as refused; then begin a pause.
+
+        One that is replaced as often as the venue takes it and ends it would never come to an end.
+        """
+        if self._has_rested(position_id):
+            self._accepted.pop(position_id, None)
+            self.backoff.forget(position_id)
+            return False
+        if self._accepted.pop(position_id, None) is None:
+            return False  # placed by another process, or refused beside it: that has waited
+        self.wait(position_id, NOT_THERE)
+        times = self.backoff.count(position_id)
+        reason = f"{NOT_THERE}, at once after it was placed; failures in a row: {times}"
+        self.failing[str(position_id)] = reason
+        self.lose(position_id, reason)
+        self._kept[position_id] = reason, self._clock.now() + TOLD_FOR
+        return True
+
+    def _has_rested(self, position_id: PositionId) -> bool:
+        since = self._accepted.get(position_id)
+        return since is not None and self._clock.now() - since >= RESTED
+
     def wait(self, position_id: PositionId, reason: str) -> None:
+        """Begin a pause, a longer one for each refusal since a stop has RESTED."""
         self._denied.discard(position_id)
+        if self._has_rested(position_id):
+            self.backoff.forget(position_id)
+        self._accepted.pop(position_id, None)
         pause = self.backoff.refused(position_id, reason)
         self.timers.hold_until(position_id, self._clock.now() + pause)
 
@@ -130,12 +169,18 @@ class MissingStops:
 
     async def update_alerts(self) -> None:
         """Alert what is lost, and clear what is not any more. Raises DatabaseUnavailableError."""
-        unreported = dict(self._unreported)
+        now, unreported = self._clock.now(), dict(self._unreported)
+        self._kept = {one: kept for one, kept in self._kept.items() if kept[1] > now}
         if unreported:
-            await self._alerts.update(_by_subject(unreported | self.lost))
-            for position_id in unreported:
-                self._unreported.pop(position_id, None)
-        await self._alerts.update(_by_subject(self.lost))
+            await self._alerts.update(_by_subject(unreported | self._conditions()))
+            for position_id, reason in unreported.items():
+                if self._unreported.get(position_id) is reason:
+                    del self._unreported[position_id]
+        await self._alerts.update(_by_subject(self._conditions()))
+
+    def _conditions(self) -> dict[PositionId, str]:
+        """Return what is lost, or was a moment ago and may be so again."""
+        return {one: reason for one, (reason, _) in self._kept.items()} | self.lost
 
 
 def _is_half_over(group: ExitGroup | None) -> bool:

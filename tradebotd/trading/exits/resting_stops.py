@@ -89,8 +89,7 @@ class RestingStops:
             limit_offsets=limit_offsets,
             stops_only=self._room.stops_only,
         )
-        self._clock = clock
-        self._refusals = refusals
+        self._clock, self._refusals = clock, refusals
         self._promises = PromisedStops(placement, clock, venues)
         self._days = RestingDays(clock, symbols, calendars, venues)
         self._symbols, self._venues = symbols, venues
@@ -98,9 +97,8 @@ class RestingStops:
         self._due = DueChecks()
         self.queue, self._places = RestingQueue(), dict[PositionId, VenueName]()
         self.pairs, self.times = LiveStops(clock, times), times
-        self.is_attended = False
         self.missing = MissingStops(database, clock, self.queue.wake)
-        self.failing = self.missing.failing
+        self.failing, self.is_attended = self.missing.failing, False
         placement.subscribe(retired=self._on_retired, withdrawn=self.pairs.withdrawn)
 
     def mark_dirty(self, position_id: PositionId, *, is_urgent: bool | None = None) -> None:
@@ -196,13 +194,13 @@ class RestingStops:
         """
         self._due.begin(position_id)
         self.missing.begin(position_id)
+        self.pairs.begin(position_id)
         try:
             read = await self._placement.read(position_id)
         except OrderDeniedError:
             self.forget(position_id)  # it is closed
             return None
         position, hit = held.get(position_id), None
-        self.failing.pop(str(position_id), None)
         if position is None:
             self._due.discard(position_id)
             return None
@@ -319,6 +317,8 @@ class RestingStops:
             self.missing.lose(position.id, NOT_THERE)
             if self._refusals.met(position) is not None:
                 raise OrderRejectedError(MET)  # as the venue would, which takes a while to say so
+            if self.missing.gone_at_once(position.id):
+                return
         held_back = self._placement.orders.held_back(position.venue)
         if held_back is not None:  # no refusal: it is due as soon as it may leave
             self.missing.timers.hold_until(position.id, self._clock.now() + held_back.pause)
@@ -343,7 +343,7 @@ class RestingStops:
             self._promises.add(position.id)
             self.pairs.rests(position.id, rests)
         else:
-            self.missing.backoff.forget(position.id)
+            self.missing.accepted(position.id)
             self.pairs.rests(position.id, placed[0])
         log.info("resting stop placed", **placed[0].fields(position))
         # It stays due once more: the next check reads that it is there, and clears what retires.
@@ -373,7 +373,7 @@ class RestingStops:
 
     def _settled(self, position_id: PositionId, live: RestingPair | None = None) -> None:
         if self._promises.end(position_id):
-            self.missing.backoff.forget(position_id)
+            self.missing.accepted(position_id)
         self._due.end(position_id)
         self.missing.lost.pop(position_id, None)
         if live is None:

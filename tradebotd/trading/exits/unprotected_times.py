@@ -8,7 +8,7 @@ way that an answer takes. Only time in which the symbol's market is open counts.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import anyio
@@ -26,6 +26,7 @@ from tradebotd.storage.unprotected_seconds import UnprotectedRow
 
 log = structlog.get_logger(__name__)
 
+EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LONG: Final = 5.0  # seconds without guard that are told as soon as they are over
 STORED_AT_ONCE: Final = 1000
 AGAIN_SECONDS: Final = 1.0  # host time, where a row was being changed or the database is away
@@ -36,13 +37,15 @@ class _Spells:
     """Spells without guard of a position. `seconds`: those that are over.
 
     `since`: when the present one began. `ended`: when one of its exits ended last; that begins a
-    spell if it turns out that nothing rests any more.
+    spell if it turns out that nothing rests any more. `told`: the check of what rests that is under
+    way may have read before that.
     """
 
     symbol: str
     seconds: float = 0.0
     since: datetime | None = None
     ended: datetime | None = None
+    told: bool = False
 
 
 class UnprotectedTimes:
@@ -81,8 +84,12 @@ class UnprotectedTimes:
         async with self._database.connection() as connection:
             rows = await unprotected_seconds.select_open(connection)
             swept_at = await unprotected_seconds.last_sweep(connection)
+            closed = await unprotected_seconds.select_closed(connection, swept_at or EVER)
         for position_id, seconds, since in rows:
             self._spells[position_id] = _Spells("", seconds, since)
+        for row in closed:
+            seconds = row.seconds + self._length(row.symbol, row.since, row.closed_at)
+            self._change(row.position_id, _Spells(row.symbol, seconds))
         return swept_at
 
     def resumed(self, position: Position, guarded_until: datetime | None) -> None:
@@ -106,13 +113,37 @@ class UnprotectedTimes:
         spells = self._spells.get(position_id)
         if spells is not None:
             spells.ended = min(at, self._clock.now())
+            spells.told = True
+
+    def begin(self, position_id: PositionId) -> None:
+        """Note that a check of what rests for it begins to read."""
+        spells = self._spells.get(position_id)
+        if spells is not None:
+            spells.told = False
 
     def lost(self, position_id: PositionId, at: datetime | None = None) -> None:
-        """Begin a spell: nothing guards it since its last exit ended, else since *at* or now."""
+        """Begin a spell: nothing guards it since its last exit ended, else since *at* or now.
+
+        Never since later than now, as the end of a day at which it would have ended.
+        """
         spells = self._spells.get(position_id)
         if spells is not None and spells.since is None:
-            spells.since = spells.ended or at or self._clock.now()
+            now = self._clock.now()
+            spells.since = min(spells.ended or at or now, now)
             self._change(position_id, spells)
+
+    def rests(self, position_id: PositionId) -> None:
+        """End its spell: its stop rests, as the check says that is under way.
+
+        That one of its exits has ended since the check read is kept: it may be this one.
+        """
+        spells = self._spells.get(position_id)
+        if spells is None:
+            return
+        if not spells.told:
+            spells.ended = None
+        if spells.since is not None:
+            self._end(position_id, spells)
 
     def guarded(self, position_id: PositionId) -> None:
         """End its spell: something guards it."""
@@ -134,11 +165,16 @@ class UnprotectedTimes:
         spells = self._spells.get(position_id)
         if spells is None:
             return None
-        return spells.seconds + self._length(spells)
+        return spells.seconds + self._present(spells)
 
     def unguarded(self) -> Collection[PositionId]:
         """Return the positions that nothing guards at this moment."""
         return [one for one, spells in self._spells.items() if spells.since is not None]
+
+    async def store_all(self) -> None:
+        """Store all that has changed, at the end; what cannot be is settled at the next start."""
+        for _ in range(0, len(self._unsaved), STORED_AT_ONCE):
+            await self.store()
 
     async def store(self) -> None:
         """Store what has changed; what cannot be stored now is stored later."""
@@ -156,7 +192,7 @@ class UnprotectedTimes:
                 del self._unsaved[row.position_id]
 
     def _end(self, position_id: PositionId, spells: _Spells) -> None:
-        length = self._length(spells)
+        length = self._present(spells)
         if length > LONG:
             log.warning("position was unguarded", position=position_id, seconds=round(length, 3))
         spells.seconds += length
@@ -167,12 +203,14 @@ class UnprotectedTimes:
         self._unsaved[position_id] = UnprotectedRow(position_id, spells.seconds, spells.since)
         self._changed.set()
 
-    def _length(self, spells: _Spells) -> float:
-        """Return the seconds of the present spell in which its market was open."""
+    def _present(self, spells: _Spells) -> float:
         if spells.since is None:
             return 0.0
-        start, end = spells.since, self._clock.now()
-        symbol = self._symbols.get(spells.symbol)
+        return self._length(spells.symbol, spells.since, self._clock.now())
+
+    def _length(self, name: str, start: datetime, end: datetime) -> float:
+        """Return the seconds of a spell in which its market was open."""
+        symbol = self._symbols.get(name)
         if symbol is None:
             return max(0.0, (end - start).total_seconds())
         hours = self._calendars[symbol.calendar].hours(start, end)
