@@ -280,7 +280,8 @@ async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
         ("new", Decimal(0), Decimal(0)),
     ]
     assert [(each.name, each.place) for each in status.venues] == [(SCRIPTED, "paper")]
-    assert {each.venue for each in [*status.bots, *await bench.operator.bots()]} == {SCRIPTED}
+    listed = [each.venue for each in await bench.operator.bots()]
+    assert {*listed, *(each.venue for each in status.bots)} == {SCRIPTED}
     assert status.leader is not None
     assert status.leader.token == 3
     assert (status.health, status.pnl_verified) == ("critical", False)

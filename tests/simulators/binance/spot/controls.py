@@ -83,7 +83,10 @@ def _key(venue: Venue, told: dict[str, Any]) -> None:
 
 
 def _past(venue: Venue, told: dict[str, Any]) -> None:
-    rows = [Candle(int(at), *map(Decimal, prices)) for at, *prices in told["rows"]]
+    rows = [
+        Candle(int(at), Decimal(first), Decimal(high), Decimal(low), Decimal(last))
+        for at, first, high, low, last in told["rows"]
+    ]
     venue.candles[told["symbol"]].seed(told["interval"], rows)
 
 
