@@ -83,10 +83,10 @@ def _key(venue: Venue, told: dict[str, Any]) -> None:
 
 
 def _past(venue: Venue, told: dict[str, Any]) -> None:
-    rows = []
-    for at, *prices in told["rows"]:
-        first, high, low, last, volume = map(Decimal, prices)
-        rows.append(Candle(int(at), first, high, low, last, volume))
+    rows = [
+        Candle(int(at), Decimal(first), Decimal(high), Decimal(low), Decimal(last))
+        for at, first, high, low, last in told["rows"]
+    ]
     venue.candles[told["symbol"]].seed(told["interval"], rows)
 
 
