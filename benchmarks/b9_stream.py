@@ -138,6 +138,8 @@ async def _guarded(port: int, case: SweepCase, figures: Figures) -> None:
         lambda _names: None,
         is_open=lambda _name: True,
         silent=lambda _streams: None,
+        kinds=lambda _name: frozenset(),
+        other=lambda _name, _kind, _price: None,
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(streams.run, [each.symbol for each in case.symbols], heard)

@@ -231,6 +231,7 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
             protected_by=lambda position_id: protected.get(position_id, "daemon"),
             resting_kind=lambda _: None,
             resting_quantity=lambda _: None,
+            unprotected_seconds=lambda _: None,
         )
         commands = FakeCommands(database)
         operator = Operator(
@@ -280,8 +281,8 @@ async def test_status_tells_what_the_tables_say(bench: Bench) -> None:
         ("new", Decimal(0), Decimal(0)),
     ]
     assert [(each.name, each.place) for each in status.venues] == [(SCRIPTED, "paper")]
-    listed = [each.venue for each in await bench.operator.bots()]
-    assert {*listed, *(each.venue for each in status.bots)} == {SCRIPTED}
+    assert {each.venue for each in status.bots} == {SCRIPTED}
+    assert {each.venue for each in await bench.operator.bots()} == {SCRIPTED}
     assert status.leader is not None
     assert status.leader.token == 3
     assert (status.health, status.pnl_verified) == ("critical", False)
@@ -639,9 +640,7 @@ async def test_positions_carry_their_exits(bench: Bench) -> None:
             "UPDATE positions SET exits = exits || '{\"max_holding\": 7200}' WHERE closed_at IS NULL"
         )
     (position,) = await bench.operator.positions()
-    shown = (await bench.operator.bot("btc-ema")).position
-
-    assert shown == position
+    assert (await bench.operator.bot("btc-ema")).position == position
     assert (position.stop_kind, position.stop_distance_percent) == ("stop_loss", Decimal("0.50"))
     assert position.at_risk == Decimal("21.5")
     assert [(each.kind, each.left_s) for each in position.exits] == [

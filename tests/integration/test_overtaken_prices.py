@@ -27,6 +27,7 @@ from tradebotd.trading.exits.exit_changes import Level
 from tradebotd.trading.prices.fresh_prices import FRESH, OVERTAKEN, OVERTAKEN_FOR
 
 FEED, NEW = FeedName("hand"), timedelta()
+LAST_OF = (SYMBOL, PriceKind.LAST)
 STOP = ExitPlan(stop_loss=Decimal("0.05"))
 TRAIL = ExitPlan(trailing_stop=Decimal("0.05"))
 RESTS = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.01"), lifetime=timedelta(minutes=5))
@@ -306,9 +307,9 @@ async def test_a_price_that_waited_is_as_old_as_its_coming(database: Database) -
 
     harness.venue.before_submit = slow
     async with anyio.create_task_group() as tasks:
-        stream._tell(tasks, SYMBOL, Decimal(94), NEW)
+        stream._tell(tasks, LAST_OF, Decimal(94), NEW)
         await arrived.wait()
-        stream._tell(tasks, SYMBOL, Decimal(93), NEW)
+        stream._tell(tasks, LAST_OF, Decimal(93), NEW)
         harness.clock.advance(timedelta(seconds=2))
         at_venue(harness, "100")
         await harness.enter("two")
@@ -456,8 +457,8 @@ async def test_a_trade_that_was_told_late_is_as_old_as_it_is(database: Database)
     await harness.enter()
     harness.clock.advance(timedelta(seconds=1))
     async with anyio.create_task_group() as tasks:
-        stream._tell(tasks, SYMBOL, Decimal(94), timedelta(seconds=4))
+        stream._tell(tasks, LAST_OF, Decimal(94), timedelta(seconds=4))
     assert (await harness.position())["closed_at"] is None
     async with anyio.create_task_group() as tasks:
-        stream._tell(tasks, SYMBOL, Decimal(94), timedelta(milliseconds=300))
+        stream._tell(tasks, LAST_OF, Decimal(94), timedelta(milliseconds=300))
     assert (await harness.position())["close_reason"] == "stop_loss"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, PrivateAttr
 
 from tradebotd.config.instrument_filters import instrument_of, stated_filters
-from tradebotd.config.price_kinds import spread_of, told_kinds, trigger_price
+from tradebotd.config.price_kinds import spread_of, told_kinds, trigger_price, wanted_kinds
 from tradebotd.config.public_sections import (
     USUAL_CACHE,
     USUAL_RECORDS,
@@ -228,6 +228,14 @@ class Config(Section):
             section.base_asset or section.symbol.removesuffix(quote).rstrip("._-") or section.symbol
         )
         return base, quote
+
+    def wanted_kinds(self) -> dict[str, frozenset[PriceKind]]:
+        """Return by symbol the kinds of price, beside the last one, that its bots are ended by."""
+        found = {
+            each.symbol: wanted_kinds(each, self.bots, self.feeds, self.venues.get(each.venue))
+            for each in self.symbols
+        }
+        return {symbol: kinds for symbol, kinds in found.items() if kinds}
 
     def _bot_spec(self, bot: BotSection) -> BotSpec:
         return BotSpec(

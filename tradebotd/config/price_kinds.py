@@ -1,6 +1,6 @@
 """Kinds of price that the file's feeds and venues tell, and the one that ends a bot's positions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from tradebotd.config.real_venue_facts import kinds_told
@@ -75,3 +75,20 @@ def falls_back(bot: BotSection, told: frozenset[PriceKind]) -> bool:
 def _wants_mark(bot: BotSection) -> bool:
     """Return whether the mark ends the bot's positions wherever it is told, unless it says else."""
     return bot.trigger_price is None and bot.position_type == "futures"
+
+
+def wanted_kinds(
+    symbol: SymbolSection,
+    bots: Sequence[BotSection],
+    feeds: Mapping[str, FeedSection],
+    venue: VenueSection | None,
+) -> frozenset[PriceKind]:
+    """Return the kinds that end positions of the symbol's bots, beside the last price, where a
+    venue outside tells them: a feed that streams them is quicker, and the venue is asked for them
+    when it does not. A paper venue makes its own.
+    """
+    if venue is None or venue.kind == "paper":
+        return frozenset()
+    told = told_kinds(symbol, feeds, venue)
+    ours = [trigger_price(bot, told).kinds for bot in bots if bot.symbol == symbol.symbol]
+    return frozenset(kind for kinds in ours for kind in kinds) - _LAST

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 import anyio
@@ -20,6 +21,7 @@ from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.errors import TradebotError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.quote import PriceKind
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_poll import OnTick
 from tradebotd.market.sessions import Calendar
@@ -32,6 +34,7 @@ FIRST_PAUSE: Final = 1.0  # seconds before a stream that failed is begun again; 
 LONGEST_PAUSE: Final = 60.0
 MOST_CORRECTED: Final = 60  # minutes of a symbol that wait to be corrected
 
+_Key = tuple[str, PriceKind]  # of a symbol's price: each kind goes its own way
 log = structlog.get_logger(__name__)
 
 
@@ -62,7 +65,10 @@ class _Told:
 
 
 class PriceStream:
-    """Stream of the symbols that have *name* as the first of their feeds."""
+    """Stream of the symbols that have *name* as the first of their feeds.
+
+    *kinds*: of price that are wanted of a symbol beside the last one.
+    """
 
     def __init__(
         self,
@@ -76,14 +82,16 @@ class PriceStream:
         host: HostClock,
         on_tick: OnTick,
         alarms: SilenceAlarms,
+        kinds: Mapping[str, frozenset[PriceKind]] = MappingProxyType({}),
     ) -> None:
+        self._kinds = kinds
         self._alarms = alarms
         self._name, self._feed = name, feed
         self._symbols = {each.symbol: each for each in symbols if each.feeds[:1] == (name,)}
         self._calendars, self._ingest = calendars, ingest
         self._clock, self._host, self._on_tick = clock, host, on_tick
-        self._waiting: dict[str, _Waiting] = {}
-        self._busy: set[str] = set()
+        self._waiting: dict[_Key, _Waiting] = {}
+        self._busy: set[_Key] = set()
         self._count = 0
         self._to_pull: set[str] = set()
         self._corrected: dict[str, dict[datetime, Candle]] = {}
@@ -112,24 +120,35 @@ class PriceStream:
             tasks.start_soon(self._pull)
 
             def price(symbol: str, told: Decimal, age: timedelta) -> None:
-                self._tell(tasks, symbol, told, age)
+                self._tell(tasks, (symbol, PriceKind.LAST), told, age)
 
-            news = StreamNews(price, self._candles, self._correct, self._is_open, self._silent)
+            def other_price(symbol: str, kind: PriceKind, told: Decimal) -> None:
+                self._tell(tasks, (symbol, kind), told, timedelta())
+
+            news = StreamNews(
+                price=price,
+                candles=self._candles,
+                corrected=self._correct,
+                is_open=self._is_open,
+                silent=self._silent,
+                kinds=lambda symbol: self._kinds.get(symbol, frozenset()),
+                other_price=other_price,
+            )
             await self._feed.stream(list(self._symbols.values()), news)
             tasks.cancel_scope.cancel()
 
-    def _tell(self, tasks: TaskGroup, symbol: str, price: Decimal, age: timedelta) -> None:
-        if not self._is_open(symbol):
+    def _tell(self, tasks: TaskGroup, key: _Key, price: Decimal, age: timedelta) -> None:
+        if not self._is_open(key[0]):
             return
         self._count += 1
         told = _Told(price, self._clock.now() - max(age, timedelta()), self._count)
-        if symbol in self._busy:
-            self._waiting.setdefault(symbol, _Waiting(told, told, told)).fold(told)
+        if key in self._busy:
+            self._waiting.setdefault(key, _Waiting(told, told, told)).fold(told)
             return
-        acting = self._act(symbol, told)
+        acting = self._act(key, told)
         if acting is not None:
-            self._busy.add(symbol)
-            tasks.start_soon(self._finish, symbol, acting)
+            self._busy.add(key)
+            tasks.start_soon(self._finish, key, acting)
 
     def _is_open(self, symbol: str) -> bool:
         return self._calendars[self._symbols[symbol].calendar].is_open(self._clock.now())
@@ -137,22 +156,23 @@ class PriceStream:
     def _silent(self, streams: Mapping[str, str]) -> None:
         self._alarms.report(self._name, streams)
 
-    def _act(self, symbol: str, told: _Told) -> Awaitable[None] | None:
+    def _act(self, key: _Key, told: _Told) -> Awaitable[None] | None:
         """Have a price acted on; the path between two trades is unknown."""
+        symbol, kind = key
         try:
-            return self._on_tick(Tick(told.at, symbol, told.price, after_gap=True))
+            return self._on_tick(Tick(told.at, symbol, told.price, after_gap=True, kind=kind))
         except TradebotError as error:  # the sweep looks again; the next price goes on
             log.exception("price not acted on", symbol=symbol, error=str(error))
             return None
 
-    async def _finish(self, symbol: str, acting: Awaitable[None]) -> None:
+    async def _finish(self, key: _Key, acting: Awaitable[None]) -> None:
         """Wait until a price was acted on, and then act on those that came meanwhile."""
-        await self._settle(symbol, acting)
-        while (waiting := self._waiting.pop(symbol, None)) is not None:
+        await self._settle(key[0], acting)
+        while (waiting := self._waiting.pop(key, None)) is not None:
             for told in waiting.prices():
-                if (further := self._act(symbol, told)) is not None:
-                    await self._settle(symbol, further)
-        self._busy.discard(symbol)
+                if (further := self._act(key, told)) is not None:
+                    await self._settle(key[0], further)
+        self._busy.discard(key)
 
     async def _settle(self, symbol: str, acting: Awaitable[None]) -> None:
         try:

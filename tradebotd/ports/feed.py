@@ -101,6 +101,10 @@ def _unheard(*_: object) -> None:
     """Tell nobody."""
 
 
+def _last_alone(_: str) -> frozenset[PriceKind]:
+    return frozenset()
+
+
 class StreamNews(NamedTuple):
     """Receiver of a stream, by our symbols; none of it waits.
 
@@ -108,7 +112,8 @@ class StreamNews(NamedTuple):
     `candles`: minutes of them have closed, or were missed while the stream was away: `fetch` them.
     `corrected`: a minute that had closed was told anew, with other values. `is_open`: whether
     trades are expected now. `silent`: names of streams that tell nothing though they should, with
-    words; all of them, each time that they change.
+    words; all of them, each time that they change. `kinds`: of price that are wanted of a symbol
+    beside the last one; a feed that streams them tells `other_price`.
     """
 
     price: Callable[[str, Decimal, timedelta], None]
@@ -116,6 +121,8 @@ class StreamNews(NamedTuple):
     corrected: Callable[[str, Candle], None] = _unheard
     is_open: Callable[[str], bool] = _always
     silent: Callable[[Mapping[str, str]], None] = _unheard
+    kinds: Callable[[str], frozenset[PriceKind]] = _last_alone
+    other_price: Callable[[str, PriceKind, Decimal], None] = _unheard
 
 
 @runtime_checkable

@@ -120,7 +120,7 @@ async def build(
             adapters=_adapters(trading),
             disk=_disk_watch(config, database, trading, reloader),
             polls=_polls(files, market, trading),
-            price_streams=_price_streams(files, market, trading, alarms),
+            price_streams=_price_streams(config, files, market, trading, alarms),
             silence_alarms=alarms,
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
@@ -282,7 +282,11 @@ def _silence_alarms(database: Database, market: Market) -> SilenceAlarms:
 
 
 def _price_streams(
-    files: LoadedFiles, market: Market, trading: Trading, alarms: SilenceAlarms
+    config: Config,
+    files: LoadedFiles,
+    market: Market,
+    trading: Trading,
+    alarms: SilenceAlarms,
 ) -> list[PriceStream]:
     """The streams of feeds that tell prices by themselves."""
     return [
@@ -296,6 +300,7 @@ def _price_streams(
             host=market.outside.host,
             on_tick=trading.points.on_tick,
             alarms=alarms,
+            kinds=config.wanted_kinds(),
         )
         for name, feed in market.polled().items()
         if isinstance(feed, StreamedFeed)

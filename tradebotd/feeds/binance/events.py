@@ -1,11 +1,13 @@
 """Messages of market streams, strictly read: what is misshapen is a MisshapenError."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tradebotd.domain.candle import Candle
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.binance import facts
 from tradebotd.feeds.binance.parsing import candle_of
@@ -31,6 +33,16 @@ class Minute:
 
 
 @dataclass(frozen=True, slots=True)
+class Others:
+    """Prices of other kinds than the last one. *at*: by the venue's clock; spot tells no time."""
+
+    stream: str
+    name: str
+    prices: Mapping[PriceKind, Decimal]
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """Answer to the SUBSCRIBE of that number; *refusal* None: it was accepted."""
 
@@ -42,7 +54,7 @@ class Shutdown:
     """The server says that it will go (S7)."""
 
 
-Event = Trade | Minute | Answered | Shutdown | None
+Event = Trade | Minute | Others | Answered | Shutdown | None
 
 
 def event_of(source: Source) -> Event:
@@ -56,13 +68,14 @@ def event_of(source: Source) -> Event:
     kind = members.get("e")
     if facts.is_shutdown(stream, kind):
         return Shutdown()
+    if stream is not None and facts.is_of_book(stream):
+        kind = "bookTicker"
     if kind is None:
         return _answer(told)
     if stream is None or facts.is_coin_margined(members.get("st")):
         return None
-    if kind == "aggTrade":
-        return _trade(told.text_at("stream"), event, source)
-    return _minute(told.text_at("stream"), event, source) if kind == "kline" else None
+    reader = _READERS.get(kind) if isinstance(kind, str) else None
+    return None if reader is None else reader(told.text_at("stream"), event, source)
 
 
 def _answer(told: Value) -> Event:
@@ -94,3 +107,26 @@ def _minute(stream: str, event: Value, source: Source) -> Minute:
         raise source.misshapen("whose candle is no minute")
     cells = [told[each] for each in ("o", "h", "l", "c", "v")]
     return Minute(stream, name, candle_of(ts, cells) if told["x"].flag() else None)
+
+
+def _book(stream: str, event: Value, source: Source) -> Others:  # noqa: ARG001 - a reader's
+    """Read best bid and ask; a side of zero has none."""
+    told = {PriceKind.BID: event["b"].decimal(), PriceKind.ASK: event["a"].decimal()}
+    at = event.get("E")
+    prices = {kind: price for kind, price in told.items() if facts.is_price(price)}
+    return Others(stream, event["s"].text(), prices, None if at is None else at.instant())
+
+
+def _mark(stream: str, event: Value, source: Source) -> Others:
+    price = event["p"].decimal()
+    if not facts.is_price(price):
+        raise source.misshapen("with a price that is zero or negative")
+    return Others(stream, event["s"].text(), {PriceKind.MARK: price}, event["E"].instant())
+
+
+_READERS: Final[Mapping[str, Callable[[str, Value, Source], Event]]] = {
+    "aggTrade": _trade,
+    "kline": _minute,
+    "bookTicker": _book,
+    "markPriceUpdate": _mark,
+}

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from tradebotd.config.binance_weights import MINUTE_LIMITS
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import EPOCH, Timeframe
 
 MarketName = Literal["spot", "usdm"]
@@ -119,6 +120,31 @@ def trade_stream(name: str) -> str:
 
 def kline_stream(name: str) -> str:
     return f"{name.lower()}@kline_1m"
+
+
+def book_stream(name: str) -> str:
+    """Return the stream of the best bid and ask, told with each change."""
+    return f"{name.lower()}@bookTicker"
+
+
+def mark_stream(name: str) -> str:
+    """Return the stream of the mark, told each second; only USDT-M has one."""
+    return f"{name.lower()}@markPrice@1s"
+
+
+def is_of_book(stream: object) -> bool:
+    """Return whether *stream* tells best bids and asks: those of spot do not say what they are."""
+    return isinstance(stream, str) and stream.endswith("@bookTicker")
+
+
+def streams_of(market: MarketName, name: str, kinds: frozenset[PriceKind]) -> tuple[str, ...]:
+    """Return the streams of a symbol of which *kinds* are wanted beside the last price."""
+    streams = [trade_stream(name), kline_stream(name)]
+    if kinds & {PriceKind.BID, PriceKind.ASK}:
+        streams.append(book_stream(name))
+    if PriceKind.MARK in kinds and market == "usdm":
+        streams.append(mark_stream(name))
+    return tuple(streams)
 
 
 def route_of(market: MarketName, stream: str) -> str:

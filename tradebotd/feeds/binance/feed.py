@@ -1,8 +1,9 @@
 """Feed adapter of Binance: live, on the wall clock; implements `ports.feed.Feed`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Final, Literal
 
 import orjson
@@ -195,4 +196,23 @@ class BinanceFeed:
         def is_open(name: str) -> bool:
             return any(news.is_open(symbol) for symbol in ours[name])
 
-        await self._streams.run(list(ours), Heard(trade, minute, connected, is_open, news.silent))
+        kinds = {name: _kinds(some, news) for name, some in ours.items()}
+        other = partial(_tell_other, ours, news)
+        heard = Heard(trade, minute, connected, is_open, news.silent, kinds.__getitem__, other)
+        await self._streams.run(list(ours), heard)
+
+
+def _kinds(symbols: Sequence[str], news: StreamNews) -> frozenset[PriceKind]:
+    return frozenset[PriceKind]().union(*(news.kinds(symbol) for symbol in symbols))
+
+
+def _tell_other(
+    ours: Mapping[str, Sequence[str]],
+    news: StreamNews,
+    name: str,
+    kind: PriceKind,
+    price: Decimal,
+) -> None:
+    for symbol in ours[name]:
+        if kind in news.kinds(symbol):
+            news.other_price(symbol, kind, price)

@@ -4,7 +4,7 @@ A stream may be connected, answer pings, and tell nothing: so each is judged by 
 and by what is polled meanwhile. A symbol that was not heard of for a while counts as not told.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,8 +19,17 @@ import structlog
 
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName
+from tradebotd.domain.quote import PriceKind
 from tradebotd.feeds.binance import facts
-from tradebotd.feeds.binance.events import Answered, Event, Minute, Shutdown, Trade, event_of
+from tradebotd.feeds.binance.events import (
+    Answered,
+    Event,
+    Minute,
+    Others,
+    Shutdown,
+    Trade,
+    event_of,
+)
 from tradebotd.feeds.binance.venue_time import VenueTime
 from tradebotd.feeds.stream_watch import LIVE_SECONDS, OnSilent, StreamWatch, TradedSymbols
 from tradebotd.net.answers import Source
@@ -36,6 +45,8 @@ LOOK_EVERY: Final = 1.0
 SHUTDOWN_PAUSE: Final = 2.0  # seconds; 300 connections in five minutes are all there may be
 LEARN_EVERY: Final = 60.0  # seconds between two looks whether the venue's clock is to be asked for
 MOST_PATIENCE: Final = 600.0  # seconds for which nothing at all may be told, once that was usual
+LATE_FOR: Final = 2.0  # seconds behind a late trade for which what has no time is late, too
+TOLD_EVERY: Final = 1.0  # seconds after which a price that stays is told again, to stay young
 MOST_BAD: Final = 100  # messages of one connection that could not be read
 
 T = TypeVar("T")
@@ -48,6 +59,7 @@ class Heard:
     """Who is told: a trade and its age, a minute that closed, names of which something was missed.
 
     *is_open*: whether trades of a name are expected now. *silent*: streams that are, with words.
+    *kinds*: wanted of a name beside the last price, which *other* is told.
     """
 
     trade: Callable[[str, Decimal, timedelta], None]
@@ -55,6 +67,8 @@ class Heard:
     connected: Callable[[Sequence[str]], None]
     is_open: Callable[[str], bool]
     silent: OnSilent
+    kinds: Callable[[str], frozenset[PriceKind]]
+    other: Callable[[str, PriceKind, Decimal], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +85,9 @@ class _Plan:
     patience: float = ALARM_SECONDS  # until something must have been told
     bad: int = 0
     late: int = 0
+    late_at: float = float("-inf")
+    others: dict[tuple[str, PriceKind], Decimal] = field(default_factory=dict)  # not told yet
+    told: dict[tuple[str, PriceKind], tuple[Decimal, float]] = field(default_factory=dict)
 
 
 class MarketStreams:
@@ -99,9 +116,15 @@ class MarketStreams:
 
     async def run(self, names: Sequence[str], heard: Heard) -> None:
         """Follow the symbols that the venue calls *names*, until it is cancelled."""
-        self._name_of = {each: name for name in names for each in _streams_of(name)}
-        self._plans = self._planned(names)
-        self._plan_of = {name: plan for plan in self._plans for name in plan.names}
+        streams = {name: facts.streams_of(self._market, name, heard.kinds(name)) for name in names}
+        self._name_of = {each: name for name, some in streams.items() for each in some}
+        self._plans = self._planned(streams)
+        self._plan_of = {
+            name: plan
+            for plan in self._plans
+            for name in plan.names
+            if facts.trade_stream(name) in plan.streams
+        }
         self._traded.begin(self._plan_of)
         self._watch.begin(heard.silent)
         for plan in self._plans:
@@ -127,11 +150,11 @@ class MarketStreams:
             return
         self._lose(plan, f"mute: {name} is traded, and nothing is told of it")
 
-    def _planned(self, names: Sequence[str]) -> list[_Plan]:
-        """Both streams of a symbol side by side where one route carries them."""
+    def _planned(self, streams: Mapping[str, Sequence[str]]) -> list[_Plan]:
+        """Plan the streams of a symbol side by side where one route carries them."""
         routes: dict[str, list[tuple[str, str]]] = {}
-        for name in dict.fromkeys(names):
-            for stream in _streams_of(name):
+        for name, some in streams.items():
+            for stream in some:
                 routes.setdefault(facts.route_of(self._market, stream), []).append((name, stream))
         return [
             _Plan(path, tuple(s for _, s in some), tuple(dict.fromkeys(n for n, _ in some)))
@@ -157,6 +180,7 @@ class MarketStreams:
     async def _use(self, plan: _Plan, connection: Connection, heard: Heard) -> None:
         """Use one connection; returns when a successor is wanted. Raises NetError."""
         plan.connection, plan.over, plan.bad, plan.late = connection, False, 0, 0
+        plan.others.clear()
         plan.waiting = {}
         await self._learn()
         failure: NetError | None = None
@@ -223,6 +247,7 @@ class MarketStreams:
                     await self._host.sleep(SHUTDOWN_PAUSE)
                     return
                 self._take(plan, event, heard, source)
+            self._tell_others(plan, heard)
 
     def _take(self, plan: _Plan, event: Event, heard: Heard, source: Source) -> None:
         match event:
@@ -235,6 +260,8 @@ class MarketStreams:
                     self._watch.heard(event.stream)
                     if event.candle is not None:
                         heard.minute(event)
+            case Others():
+                self._note_others(plan, event)
             case Shutdown() | None:
                 pass
 
@@ -247,7 +274,7 @@ class MarketStreams:
         self._expect(plan)
         plan.subscribed = True
         _log.info("price stream connected", feed=self._name, path=plan.path, names=len(plan.names))
-        heard.connected(plan.names)
+        heard.connected([name for name in plan.names if self._plan_of[name] is plan])
 
     def _expect(self, plan: _Plan) -> None:
         self._watch.expect(dict.fromkeys(plan.streams, plan.patience))
@@ -259,12 +286,42 @@ class MarketStreams:
         age = self._time.now() - trade.at
         if facts.is_late(age):
             plan.late += 1
+            plan.late_at = self._host.monotonic()
             if plan.late == 1:  # said once
                 _log.warning("price stream late", feed=self._name, symbol=trade.name, at=trade.at)
             return
         self._traded.traded(trade.name)
         plan.patience = ALARM_SECONDS
         heard.trade(trade.name, trade.price, age)
+
+    def _note_others(self, plan: _Plan, event: Others) -> None:
+        """Keep the newest price of each kind of what has come together; old ones are none of now.
+
+        Where the message has no time, it is as late as the trades beside it.
+        """
+        if event.name not in self._traded:
+            return
+        self._watch.heard(event.stream)
+        now = self._host.monotonic()
+        if event.at is None:
+            is_late = now - plan.late_at < LATE_FOR
+        else:
+            is_late = facts.is_late(self._time.now() - event.at)
+        if is_late:
+            return
+        plan.patience = ALARM_SECONDS
+        for kind, price in event.prices.items():
+            plan.others[event.name, kind] = price
+
+    def _tell_others(self, plan: _Plan, heard: Heard) -> None:
+        """Tell prices that have changed, and each second those that have not."""
+        now = self._host.monotonic()
+        for key, price in plan.others.items():
+            before, at = plan.told.get(key, (None, now))
+            if price != before or now - at >= TOLD_EVERY:
+                plan.told[key] = (price, now)
+                heard.other(*key, price)
+        plan.others.clear()
 
     def _bad(self, plan: _Plan, error: MisshapenError) -> None:
         """Leave a message out. Raises the error where there are too many."""
@@ -299,10 +356,6 @@ def stream_opener(
         return connect(name, f"{ws_url}{path}", limits=limits)
 
     return open_stream
-
-
-def _streams_of(name: str) -> tuple[str, ...]:
-    return facts.trade_stream(name), facts.kline_stream(name)
 
 
 def _batched(all_: Sequence[T], most: int) -> Iterator[tuple[T, ...]]:
