@@ -96,6 +96,16 @@ def control(socket: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def control_in_turn(socket: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`tradebotctl`, again where the job runs by its schedule just now."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        ended = control(socket, *arguments)
+        if "already_running" not in ended.stdout or time.monotonic() > deadline:
+            return ended
+        time.sleep(0.2)
+
+
 def wait_for_log(daemon: DaemonProcess, text: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Poll the log until *text* stands in it; raises AssertionError with the log when it does not."""
     deadline = time.monotonic() + seconds

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from anyio import to_thread
 
-from tests.acceptance.daemon_process import DaemonProcess, control, running, wait_for_log
+from tests.acceptance.daemon_process import DaemonProcess, control_in_turn, running, wait_for_log
 from tests.fakes.binance import seed
 from tests.simulators.binance.spot.demo import HMAC_KEY, HMAC_SECRET, PRICES, furnish
 from tests.simulators.binance.spot.simulator import SpotSimulator
@@ -75,7 +75,7 @@ class Running(NamedTuple):
 
     async def ctl(self, *words: str) -> Any:
         """What `tradebotctl --json` says; it must succeed."""
-        ended = await to_thread.run_sync(partial(control, self.socket, "--json", *words))
+        ended = await to_thread.run_sync(partial(control_in_turn, self.socket, "--json", *words))
         assert ended.returncode == 0, (words, ended.stdout, ended.stderr)
         return json.loads(ended.stdout)
 

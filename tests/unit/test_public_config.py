@@ -157,6 +157,19 @@ def test_what_cannot_be_is_refused_with_its_path(tmp_path: Path, text: str, told
     assert any(told in problem for problem in problems(tmp_path, FEEDS + text))
 
 
+def test_a_watchlist_counts_in_what_its_feed_may_be_asked(tmp_path: Path) -> None:
+    """M3.3: each of its shares is a request a minute."""
+    feed = '[feeds.shares]\nkind = "alpaca"\n'
+    feed += 'api_key = { file = "key" }\napi_secret = { file = "key" }\n'
+    share = symbol("AAPLUSDT", "shares", names='{ shares = "AAPL" }', calendar="XNYS")
+    text = FEEDS + feed + ALPACA + share + '[universe]\npull_from = "shares"\n'
+    config(tmp_path, text)
+    (problem,) = problems(tmp_path, text + "size = 200\n")
+    assert problem.startswith(
+        "feeds.shares.credits_per_minute: 1 and a watchlist of 200 (universe.size) need"
+    )
+
+
 def test_records_leave_half_of_the_weight_to_the_others(tmp_path: Path) -> None:
     """M3.3: a schedule that cannot fit is refused, and what fits is said."""
     names = [f"S{number}USDT" for number in range(11)]

@@ -97,21 +97,25 @@ def _one(path: str, feed: FeedSection) -> Iterator[str]:
 def _short(config: Config, name: str, feed: FeedSection) -> Iterator[str]:
     """M3.3: refuse what the key's requests of a minute cannot pay while no stream tells anything.
 
-    A symbol counts at the first of its feeds: its candles are a request; prices are asked for in
-    one request of a hundred shares, or of a hundred coins.
+    A symbol counts at the first of its feeds: its candles are a request, as are those of each share
+    of a watchlist; prices are asked for in one request of a hundred shares, or of a hundred coins.
     """
     names = [
         each.names.get(name, each.symbol) for each in config.symbols if each.feeds[:1] == [name]
     ]
     coins = sum(1 for each in names if "/" in each)
     batches = math.ceil(coins / NAMES_AT_ONCE) + math.ceil((len(names) - coins) / NAMES_AT_ONCE)
-    pulls = len(names) * times_in(pull_every(config), _MINUTE)
+    watched = config.universe.size if config.universe.pull_from == name else 0
+    pulls = (len(names) + watched) * times_in(pull_every(config), _MINUTE)
     prices = batches * times_in(alpaca_price_every(feed), _MINUTE)
     limit = _a_minute(feed)
     reads = math.floor(limit * READS)
     if pulls <= reads and pulls + prices <= limit:
         return
-    told = f"{len(names)} {'symbol needs' if len(names) == 1 else 'symbols need'}"
+    count = len(names) + watched
+    told = f"{count} {'symbol needs' if count == 1 else 'symbols need'}"
+    if watched:
+        told = f"{len(names)} and a watchlist of {watched} (universe.size) need"
     most = max(0, min(reads, limit - prices) // times_in(pull_every(config), _MINUTE))
     yield (
         f"feeds.{name}.credits_per_minute: {told} {pulls + prices} requests in a minute in which no"
