@@ -215,7 +215,7 @@ def _closed(name: str, life: Life) -> bool:
 async def _entered(name: str, life: Life, witness: Witness, wrong: list[str]) -> bool:
     """Enter, once the exits of the position before are gone."""
     with anyio.move_on_after(PATIENCE):
-        while not await _sent(name, life, witness):
+        while not await _sent(name, life, witness):  # noqa: ASYNC110 - it has no event: it happens at the venue
             await anyio.sleep(AGAIN)
     if not await until(lambda: not witness.is_flat(name)):
         wrong.append(f"{name}: not entered")

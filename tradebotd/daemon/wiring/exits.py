@@ -47,8 +47,7 @@ def wire_exits(
         core.database, core.clock, core.symbols, core.calendars, lambda: bad_ticks.limit
     )
     pauses = SplitPauses(core.database, core.clock, hours)
-    times = UnprotectedTimes(core.database, core.clock, core.symbols, core.calendars)
-    groups, stops = _resting(core, placement, evidence, resting, limit_offsets, times)
+    groups, stops = _resting(core, placement, evidence, resting, limit_offsets)
     timers, unfilled = RetryTimers(), UnfilledStops(core.database, core.clock)
     holds = ExitHolds(
         clock=core.clock,
@@ -99,7 +98,6 @@ def wire_exits(
         bans=core.bans,
         ban_alerts=BanAlerts(core.database, core.clock, core.bans),
         hours=hours,
-        times=times,
     )
     manager = ExitManager(parts, clock=core.clock, prices=core.prices, writes=core.database.writes)
     recorder.subscribe(manager)
@@ -144,7 +142,6 @@ def _resting(
     evidence: ExitEvidence,
     where: Collection[VenueName] | None,
     limit_offsets: Mapping[VenueName, Decimal],
-    times: UnprotectedTimes,
 ) -> tuple[ExitPlacement, RestingStops]:
     groups = ExitPlacement(
         database=core.database,
@@ -163,7 +160,7 @@ def _resting(
         calendars=core.calendars,
         venues=resting_venues(core.venues, where),
         limit_offsets=limit_offsets,
-        times=times,
+        times=UnprotectedTimes(core.database, core.clock, core.symbols, core.calendars),
     )
     return groups, stops
 
