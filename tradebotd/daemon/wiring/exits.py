@@ -47,10 +47,9 @@ def wire_exits(
     hours = _hours(core)
     level_times, tracked = _tracked(core, bad_ticks)
     pauses = SplitPauses(core.database, core.clock, hours)
-    times = UnprotectedTimes(core.database, core.clock, core.symbols, core.calendars)
     venues = resting_venues(core.venues, resting)
     refusals = RefusedStops(core.clock, core.prices, core.symbols, venues, level_times.of)
-    groups, stops = _resting(core, placement, evidence, refusals, limit_offsets, times)
+    groups, stops = _resting(core, placement, evidence, refusals, limit_offsets)
     timers, unfilled = RetryTimers(), UnfilledStops(core.database, core.clock)
     holds = _holds(core, placement, stops, pauses, timers, unfilled)
     market_exits = MarketExits(
@@ -93,7 +92,6 @@ def wire_exits(
         bans=core.bans,
         ban_alerts=BanAlerts(core.database, core.clock, core.bans),
         hours=hours,
-        times=times,
     )
     manager = ExitManager(parts, clock=core.clock, prices=core.prices, writes=core.database.writes)
     recorder.subscribe(manager)
@@ -169,7 +167,6 @@ def _resting(
     evidence: ExitEvidence,
     refusals: RefusedStops,
     limit_offsets: Mapping[VenueName, Decimal],
-    times: UnprotectedTimes,
 ) -> tuple[ExitPlacement, RestingStops]:
     groups = ExitPlacement(
         database=core.database,
@@ -189,7 +186,7 @@ def _resting(
         calendars=core.calendars,
         venues=refusals.venues,
         limit_offsets=limit_offsets,
-        times=times,
+        times=UnprotectedTimes(core.database, core.clock, core.symbols, core.calendars),
     )
     return groups, stops
 

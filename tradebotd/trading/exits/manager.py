@@ -35,7 +35,6 @@ from tradebotd.trading.exits.resting_stops import RestingStops
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
-from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 from tradebotd.trading.prices.bad_ticks import BadTickFilter
 from tradebotd.trading.prices.fresh_prices import FRESH, FreshPrices
 from tradebotd.trading.prices.split_pauses import SplitPauses
@@ -71,7 +70,6 @@ class ExitParts(NamedTuple):
     bans: VenueBans
     ban_alerts: BanAlerts
     hours: Mapping[str, Calendar]
-    times: UnprotectedTimes
 
 
 class ExitManager:
@@ -99,7 +97,7 @@ class ExitManager:
         self._fresh = parts.fresh
         self._rounds = parts.rounds
         self._sweep = parts.sweep
-        self._times = parts.times
+        self._times = parts.resting.times
         self._out_of_reach: Collection[PositionId] = ()
         self.trades_closed = 0  # since the start
 
