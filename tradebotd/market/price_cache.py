@@ -52,13 +52,13 @@ class PriceCache:
         elif tick.kind is not _LAST and self.by_last(tick.symbol, tick.price, tick.at) is False:
             instead = self._last[tick.symbol].believed
         prices[tick.symbol] = LastPrices(
-            previous,
-            tick.price,
-            tick.at,
-            tick.after_gap,
-            seen_at,
-            instead,
-            None if last is None else last.at,
+            previous=previous,
+            current=tick.price,
+            at=tick.at,
+            after_gap=tick.after_gap,
+            seen_at=seen_at,
+            instead=instead,
+            previous_at=None if last is None else last.at,
         )
 
     def believe(self, symbol: str, kind: PriceKind = _LAST) -> None:
