@@ -186,6 +186,7 @@ async def test_a_stop_that_somebody_has_moved_is_ours_with_what_it_sells() -> No
         told = await found(stage, "tb2")
         assert told.asked is not None
         assert (told.status, told.asked.stop_price) == (OrderStatus.NEW, Decimal(190))
+        assert told.moved == "from limit None, stop 190 to limit None, stop 180"
 
         stage.price("179")
 

@@ -109,3 +109,20 @@ async def test_what_trades_something_else_is_not_ours(
 
     assert [row["status"] for row in await harness.orders()] == ["unknown"]
     assert DIFFERS in await harness.open_alerts()
+
+
+async def test_an_order_that_another_hand_has_moved_is_alerted_once(database: Database) -> None:
+    """M5.7, M8: it is ours all the same; one row counts the looks."""
+    harness = await open_resting_harness(database, Replacement.OVERLAP)
+    await harness.enter()
+    await sweep(harness, 2)
+    (stop,) = harness.venue.resting
+    told = replace(harness.venue.orders[stop], moved="from stop 95 to stop 80")
+
+    for _ in range(3):
+        await harness.recorder.record(told)
+
+    assert await harness.rows("SELECT code, subject, count FROM alerts") == [
+        {"code": "order_moved", "subject": stop, "count": 3}
+    ]
+    assert [row["status"] for row in await harness.orders()] == ["filled", "new"]

@@ -87,6 +87,7 @@ class AlertCode(MeaningEnum):
     )
     INSTRUMENT_CHANGED = "instrument_changed", "a venue has changed the filters of a symbol"
     ORDER_DIFFERS = "order_differs", "a venue tells another order under our name"
+    ORDER_MOVED = "order_moved", "an order of ours has been moved at its venue, and not by us"
     STOP_LIMIT_UNFILLED = (
         "stop_limit_unfilled",
         "a price ran through a stop-limit: the daemon ends the position at the market",
@@ -106,6 +107,7 @@ _HAPPENED: Final = frozenset(
         AlertCode.FUNDING_UNCLAIMED,
         AlertCode.INSTRUMENT_CHANGED,
         AlertCode.ORDER_DIFFERS,
+        AlertCode.ORDER_MOVED,
         AlertCode.STOP_LIMIT_UNFILLED,
         AlertCode.VENUE_CONTRADICTS,
     }

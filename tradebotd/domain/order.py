@@ -131,6 +131,7 @@ class OrderReport:
     venue's own words, and may have changed once an order has triggered.
 
     `other_ids`: further ids the order has at the venue (a triggered algo order, a bracket's leg).
+    `moved`: from which prices to which another hand has moved it; `asked` has those that were sent.
     `forced`: the venue closes a position without a request; the order's fills say so, too.
     """
 
@@ -143,6 +144,7 @@ class OrderReport:
     fills: tuple[Fill, ...] = ()
     asked: OrderRequest | None = None
     other_ids: tuple[VenueOrderId, ...] = ()
+    moved: str | None = None
     forced: Forced | None = None
 
 

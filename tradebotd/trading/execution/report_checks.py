@@ -39,6 +39,8 @@ async def fits(
     if report.client_order_id == order.client_order_id and not is_as_sent(stored, report):
         await alarm(connection, stored, f"the venue has it as {report.asked}", now)
         return False
+    if report.moved is not None:
+        await _alert_moved(connection, order.client_order_id, report.moved, now)
     if in_other_words(stored, report):
         log.info("order parameters reworded", order=report.client_order_id, asked=report.asked)
     if report.other_ids:
@@ -64,6 +66,15 @@ async def alarm(connection: Connection, stored: StoredOrder, message: str, now: 
     ):
         log.error("order mismatch found", order=subject, detail=message)
         await orders.note(connection, order.id, now, order.status, {"differs": message})
+
+
+async def _alert_moved(
+    connection: Connection, order: ClientOrderId, moved: str, now: datetime
+) -> None:
+    """Alert an order that rests at other prices than ours; it is ours all the same."""
+    message = f"somebody else has moved it at the venue, {moved}; the daemon keeps to its own level"
+    if await alerts.raise_alert(connection, AlertCode.ORDER_MOVED, "warning", order, message, now):
+        log.warning("order moved elsewhere", order=order, moved=moved)
 
 
 def _place_of(report: OrderReport) -> tuple[VenueName, str] | None:

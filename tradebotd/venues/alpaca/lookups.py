@@ -11,8 +11,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-import structlog
-
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.fill import Fill
@@ -45,8 +43,6 @@ MOST_STRANGERS: Final = 10  # orders that only fills have told, and that are ask
 MOST_SUCCESSORS: Final = 20
 MANY_SYMBOLS: Final = 50  # beyond it a list is of all symbols
 A_MINUTE: Final = timedelta(minutes=1)
-
-log = structlog.get_logger(__name__)
 
 
 def _each_once(fills: Iterable[Fill]) -> list[Fill]:
@@ -166,7 +162,8 @@ class Lookups:
         filled = sum((each["filled_qty"].decimal() for each in chain), ZERO)
         if traded < filled:
             raise VenueUnavailableError(f"fills of order {report.venue_order_id} lag behind it")
-        asked, before = self._as_sent(report, chain[0]), filled - chain[-1]["filled_qty"].decimal()
+        asked, moved = self._as_sent(report, chain[0])
+        before = filled - chain[-1]["filled_qty"].decimal()
         if asked is not None and before:  # what is in its place is of what was left
             asked = replace(asked, quantity=asked.quantity + before)
         most = None if asked is None else asked.quantity
@@ -182,26 +179,25 @@ class Lookups:
             fills=tuple(fills),
             other_ids=tuple(VenueOrderId(id_of(each["id"])) for each in chain[:-1]),
             asked=asked,
+            moved=moved,
         )
 
-    def _as_sent(self, report: OrderReport, root: Value) -> OrderRequest | None:
-        """Return what was asked for, at the prices that we sent.
+    def _as_sent(self, report: OrderReport, root: Value) -> tuple[OrderRequest | None, str | None]:
+        """Return what was asked for, at the prices that we sent; and where it rests instead.
 
         Somebody else may have moved it in the vendor's app: it is our order all the same, and what
         it sells is sold. The daemon's own check ends the position at the level that it knows.
         """
         sent = self._reader.order(root, report.client_order_id).asked
         if report.asked is None or sent is None:
-            return report.asked
-        ours, theirs = ((each.limit_price, each.stop_price) for each in (sent, report.asked))
-        if ours != theirs:
-            log.warning(
-                "order moved by somebody else",
-                order=report.client_order_id,
-                sent=ours,
-                now=theirs,
-            )
-        return replace(report.asked, limit_price=sent.limit_price, stop_price=sent.stop_price)
+            return report.asked, None
+        as_sent = replace(report.asked, limit_price=sent.limit_price, stop_price=sent.stop_price)
+        if as_sent == report.asked:
+            return as_sent, None
+        ours, theirs = (
+            f"limit {each.limit_price}, stop {each.stop_price}" for each in (sent, report.asked)
+        )
+        return as_sent, f"from {ours} to {theirs}"
 
     async def chain(self, told: Value, priority: Priority = Priority.READ) -> list[Value]:
         """Return an order with all that it replaces, and all that has replaced it, but ours.
