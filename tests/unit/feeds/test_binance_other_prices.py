@@ -1,6 +1,6 @@
 """Bid, ask and mark of Binance, streamed for bots whose positions they end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ class Followed:
     host: SteppedHost
     told: list[tuple[str, PriceKind, Decimal]] = field(default_factory=list)
     silent: list[dict[str, str]] = field(default_factory=list)
+    connected: list[Sequence[str]] = field(default_factory=list)
 
     def quote(self, bid: str, ask: str) -> None:
         if self.stage.usdm is not None:
@@ -55,7 +56,7 @@ async def followed(market: MarketName, *kinds: PriceKind) -> AsyncIterator[Follo
         made = Followed(stage, host)
         news = StreamNews(
             lambda *_: None,
-            lambda _: None,
+            made.connected.append,
             silent=lambda silent: made.silent.append(dict(silent)),
             kinds=lambda symbol: frozenset(kinds) if symbol == "BTC" else frozenset(),
             other_price=lambda symbol, kind, price: made.told.append((symbol, kind, price)),
@@ -67,7 +68,7 @@ async def followed(market: MarketName, *kinds: PriceKind) -> AsyncIterator[Follo
                 facts.route_of(market, each)
                 for each in facts.streams_of(market, "b", frozenset(kinds))
             }
-            await until(lambda: stage.server.streams.opened >= len(paths))
+            await until(lambda: len(made.connected) >= len(paths))
             await host.advance(1)
             yield made
             tasks.cancel_scope.cancel()

@@ -11,7 +11,7 @@ from tests.unit.feeds.test_twelvedata_parsing import mutated
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.binance import facts
 from tradebotd.feeds.binance.depth_messages import depth_event_of, snapshot_of
-from tradebotd.feeds.binance.events import Answered, Minute, Shutdown, Trade, event_of
+from tradebotd.feeds.binance.events import Answered, Minute, Others, Shutdown, Trade, event_of
 from tradebotd.feeds.binance.parsing import page_of, prices_of
 from tradebotd.feeds.kept_candles import KEPT, KeptCandles
 from tradebotd.market.validate import validate
@@ -62,6 +62,8 @@ PAYLOADS: list[Any] = [
     {"symbol": "BTCUSDT", "price": "60000.1", "time": OPENED},
     combined(TRADE),
     combined(MINUTE, "btcusdt@kline_1m"),
+    combined({"u": 1, "s": "BTCUSDT", "b": "1", "B": "1", "a": "2", "A": "1"}, "b@bookTicker"),
+    combined({"e": "markPriceUpdate", "E": OPENED, "s": "BTCUSDT", "p": "1"}, "b@markPrice@1s"),
     {"result": None, "id": 1},
     {"error": {"code": 2, "msg": "Invalid request"}, "id": 1},
     DEPTH,
@@ -96,6 +98,8 @@ def _read(told: Source) -> None:
         found = event_of(told)
         if isinstance(found, Trade):
             assert found.price > 0
+        if isinstance(found, Others):
+            assert all(price > 0 for price in found.prices.values())
 
     def depth() -> None:
         depth_event_of(told.json(), told)
