@@ -117,13 +117,13 @@ class PriceStream:
                 self._tell(tasks, (symbol, kind), told)
 
             news = StreamNews(
-                price,
-                self._candles,
-                self._correct,
-                self._is_open,
-                self._silent,
-                lambda symbol: self._kinds.get(symbol, frozenset()),
-                other_price,
+                price=price,
+                candles=self._candles,
+                corrected=self._correct,
+                is_open=self._is_open,
+                silent=self._silent,
+                kinds=lambda symbol: self._kinds.get(symbol, frozenset()),
+                other_price=other_price,
             )
             await self._feed.stream(list(self._symbols.values()), news)
             tasks.cancel_scope.cancel()
