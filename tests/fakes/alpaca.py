@@ -54,9 +54,9 @@ class AlpacaStage:
     def bar(self, name: str, at: datetime, close: str, feed: str = "iex") -> None:
         """Tell the bar of the minute that began at *at*; told again, it is revised."""
         price = Decimal(close)
-        figures = dict.fromkeys(("open", "high", "low", "close"), price)
         told = "crypto" if "/" in name else feed
-        self.exchange.bar(name, Bar(at=at, volume=Decimal(7), **figures), told)
+        bar = Bar(at=at, open=price, high=price, low=price, close=price, volume=Decimal(7))
+        self.exchange.bar(name, bar, told)
 
     def seed(self, name: str, first: datetime, count: int, feed: str = "iex") -> None:
         """Put *count* minutes from *first* into the past, and one trade."""

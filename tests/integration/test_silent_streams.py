@@ -63,7 +63,7 @@ async def served(name: str, clock: Any, host: SteppedHost) -> AsyncIterator[Vend
 
 async def rows(database: Database) -> list[Any]:
     async with database.connection() as connection:
-        return await connection.fetch(ALERTS, AlertCode.PRICE_STREAM_SILENT)
+        return list(await connection.fetch(ALERTS, AlertCode.PRICE_STREAM_SILENT))
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -85,8 +85,7 @@ class App:
     disk: DiskWatch
     player: Player | None
     polls: Sequence[PricePoll]
-    price_streams: Sequence[PriceStream]
-    silence_alarms: SilenceAlarms
+    price_streams: Sequence[PriceStream | SilenceAlarms]
     begins_at: datetime
     already_ended: bool
     reloader: Reloader
@@ -152,8 +151,6 @@ class App:
             self.tasks.start_soon(poll.run)
         for stream in self.price_streams:
             self.tasks.start_soon(stream.run)
-        if not isinstance(self.clock, MarketClock):  # recorded prices come by no stream
-            self.tasks.start_soon(self.silence_alarms.run)
 
     async def _reconcile_now(self) -> bool:
         """False: one is under way already, or the daemon is stopping."""

@@ -309,7 +309,7 @@ async def test_a_key_that_is_refused_is_not_tried_all_the_time() -> None:
         ({"keys": Keys("PKODD", "another-secret")}, 402),
         ({"data_feed": "sip"}, 409),
     ):
-        async with followed(APPLE, **more) as stream:  # type: ignore[arg-type]
+        async with followed(APPLE, **more) as stream:
             await until(lambda: stream.said("price stream lost"))
             assert f"({code})" in stream.said("price stream lost")[0]["reason"]
             await stream.host.advance(120, step=10)
