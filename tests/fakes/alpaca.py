@@ -55,11 +55,8 @@ class AlpacaStage:
         """Tell the bar of the minute that began at *at*; told again, it is revised."""
         price = Decimal(close)
         told = "crypto" if "/" in name else feed
-        self.exchange.bar(
-            name,
-            Bar(at=at, open=price, high=price, low=price, close=price, volume=Decimal(7)),
-            told,
-        )
+        bar = Bar(at=at, open=price, high=price, low=price, close=price, volume=Decimal(7))
+        self.exchange.bar(name, bar, told)
 
     def seed(self, name: str, first: datetime, count: int, feed: str = "iex") -> None:
         """Put *count* minutes from *first* into the past, and one trade."""

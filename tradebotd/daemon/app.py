@@ -90,8 +90,7 @@ class App:
     disk: DiskWatch
     player: Player | None = None
     polls: Sequence[PricePoll]
-    price_streams: Sequence[PriceStream]
-    silence_alarms: SilenceAlarms
+    price_streams: Sequence[PriceStream | SilenceAlarms]
     begins_at: datetime
     already_ended: bool
     reloader: Reloader
@@ -160,8 +159,6 @@ class App:
             self.tasks.start_soon(poll.run)
         for stream in self.price_streams:
             self.tasks.start_soon(stream.run)
-        if not isinstance(self.clock, MarketClock):  # recorded prices come by no stream
-            self.tasks.start_soon(self.silence_alarms.run)
 
     async def _warm_up(self, name: JobName) -> None:
         """Have the list that the job keeps at once; one without a schedule keeps none."""

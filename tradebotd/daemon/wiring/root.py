@@ -81,7 +81,6 @@ async def build(
     trading = wire_trading(config, files, database, market, lease, nonce)
     lease.start_fence(max(trading.receive_windows, default=timedelta()).total_seconds())
     ledger = RunLedger(database, deferred=market.clock.speed == 0)
-    alarms = _silence_alarms(database, market)
     async with anyio.create_task_group() as tasks:
         runner = JobRunner(
             tasks=tasks,
@@ -120,8 +119,7 @@ async def build(
             adapters=_adapters(trading),
             disk=_disk_watch(config, database, trading, reloader),
             polls=_polls(files, market, trading),
-            price_streams=_price_streams(config, files, market, trading, alarms),
-            silence_alarms=alarms,
+            price_streams=_price_streams(config, files, database, market, trading),
             begins_at=market.begins_at,
             already_ended=market.reached.ended,
             reloader=reloader,
@@ -284,12 +282,18 @@ def _silence_alarms(database: Database, market: Market) -> SilenceAlarms:
 def _price_streams(
     config: Config,
     files: LoadedFiles,
+    database: Database,
     market: Market,
     trading: Trading,
-    alarms: SilenceAlarms,
-) -> list[PriceStream]:
-    """The streams of feeds that tell prices by themselves."""
-    return [
+) -> list[PriceStream | SilenceAlarms]:
+    """The streams of feeds that tell prices by themselves, and who says which of them are silent.
+
+    Recorded prices come by no stream.
+    """
+    if isinstance(market.clock, MarketClock):
+        return []
+    alarms = _silence_alarms(database, market)
+    streams = [
         PriceStream(
             name,
             feed,
@@ -305,6 +309,7 @@ def _price_streams(
         for name, feed in market.polled().items()
         if isinstance(feed, StreamedFeed)
     ]
+    return [alarms, *streams]
 
 
 def _player(
