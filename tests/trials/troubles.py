@@ -40,6 +40,8 @@ LINES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("order still unknown", ""),
         ("resting stop lost", "is unknown"),
         ("job failed", "is unknown"),
+        ("exit refused", "is unknown"),
+        ("job failed", "an exit outlives its position"),
     ),
     "ban": (
         ("job failed", "rate limit exceeded"),
