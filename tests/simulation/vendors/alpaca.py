@@ -219,6 +219,8 @@ class AlpacaLedger(VendorLedger):
         if order.quantity is not None and order.quantity != known.request.quantity:
             known.request = replace(known.request, quantity=order.quantity)  # restated
         known.triggered = order.triggered
+        stays = order.triggered and order.type == "stop_limit" and known.status in LIVE
+        known.run_through = known.run_through or stays  # met, and not filled by its limit
         known.rested = known.rested or (order.routed and order.type == "limit")
 
 

@@ -257,7 +257,8 @@ class SpotVenue(VendorVenue):
         venue, text = self._simulator.venue, f"{price:f}"
         depth = self._depth(symbol)
         venue.quote(symbol, [(text, depth)], [(text, depth)])
-        venue.print_trade(symbol, text, "0.001")
+        # Others trade whole lots, too: what rests may meet them, and a price times less has too many digits.
+        venue.print_trade(symbol, text, f"{self.ledger.instruments[symbol].lot_size:f}")
 
     def _depth(self, symbol: str) -> str:
         """Now and then so little that an order is filled in part."""
