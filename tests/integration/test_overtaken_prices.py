@@ -462,3 +462,41 @@ async def test_a_trade_that_was_told_late_is_as_old_as_it_is(database: Database)
     async with anyio.create_task_group() as tasks:
         stream._tell(tasks, LAST_OF, Decimal(94), timedelta(milliseconds=300))
     assert (await harness.position())["close_reason"] == "stop_loss"
+
+
+async def test_a_print_that_a_stream_has_told_is_no_newer_where_it_is_polled(
+    database: Database,
+) -> None:
+    """M4.7: told before the entry; then the stream is quiet, and the provider is asked."""
+    harness = await told(database, "94")
+    symbol = replace(harness.symbols[SYMBOL], feeds=(FEED,))
+    await harness.enter()
+    harness.clock.advance(timedelta(seconds=5))
+
+    class Feed:
+        price_every = timedelta(minutes=1)
+
+        async def quotes(self, _: Any) -> dict[str, Decimal]:
+            return {SYMBOL: Decimal(94)}
+
+    feed: Any = Feed()
+    poll = PricePoll(
+        FEED, feeds={FEED: feed}, symbols=[symbol], calendars={ALWAYS_OPEN: AlwaysOpen()},
+        clock=harness.clock, on_tick=harness.protection.on_tick,
+    )  # fmt: skip
+    await poll.poll()
+    assert (await harness.position())["closed_at"] is None
+
+
+async def test_an_answer_that_the_stream_has_overtaken_is_no_price(database: Database) -> None:
+    """M4.7: 94 was asked for before the stream told 100; and 94 is told of later by nobody."""
+    harness = await told(database, "100")
+    await harness.enter()
+    harness.clock.advance(timedelta(seconds=5))
+    asked_at = harness.clock.now()
+    harness.clock.advance(timedelta(seconds=3))
+    await harness.stream("100")
+    polled = Tick(asked_at, SYMBOL, Decimal(94), after_gap=True, repeats=True)
+    assert harness.protection.on_tick(polled) is None
+    assert (await harness.position())["closed_at"] is None
+    assert harness.prices.price(SYMBOL) == 100

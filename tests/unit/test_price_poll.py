@@ -115,7 +115,7 @@ async def test_the_same_price_may_be_the_same_print() -> None:
         first.prices = {"A": price}
         await polled.poll()
 
-    assert [each.repeats for each in told.ticks] == [False, True, False]
+    assert [each.repeats for each in told.ticks] == [True, True, True]
 
 
 async def test_what_fails_for_one_price_leaves_the_others() -> None:

@@ -14,6 +14,8 @@ USUAL_BAD_TICK: Final = Decimal("0.1")
 FROM_LAST: Final = (PriceKind.BID, PriceKind.ASK)
 _NO_SPREADS: Final[Mapping[str, Spread]] = MappingProxyType({})
 _LAST: Final = PriceKind.LAST
+# A question for prices takes no longer; a clock that was set back by more hides no price.
+ON_ITS_WAY: Final = timedelta(seconds=30)
 COMPARED_FOR: Final = timedelta(
     seconds=90
 )  # an older last price says nothing of a mark, bid or ask
@@ -39,12 +41,15 @@ class PriceCache:
             kind: {} for kind in PriceKind if kind is not _LAST
         }
 
-    def record(self, tick: Tick) -> None:
+    def record(self, tick: Tick) -> bool:
+        """Record a tick. Returns False where a newer one has overtaken it on its way."""
         prices = self._last if tick.kind is _LAST else self._others[tick.kind]
         last = prices.get(tick.symbol)
         previous = tick.price if last is None else last.current
         seen_at = instead = None
         if last is not None:
+            if tick.repeats and timedelta() < last.at - tick.at <= ON_ITS_WAY:
+                return False
             if tick.repeats and last.current == tick.price:
                 seen_at, instead = last.seen_at or last.at, last.instead
             elif not self._confirms(tick.price, last) or self._is_stub(tick, last):
@@ -60,6 +65,7 @@ class PriceCache:
             instead=instead,
             previous_at=None if last is None else last.at,
         )
+        return True
 
     def believe(self, symbol: str, kind: PriceKind = _LAST) -> None:
         """Accept the latest tick, which another observation confirms, as reference for the next."""

@@ -24,7 +24,7 @@ class PricePoll:
     """Prices of the symbols that have *first* as the first of their polled feeds.
 
     A symbol is asked for while its market is open. A price that is the same as the one before may
-    be the same print; between two of them the path is unknown.
+    be the same print, whoever told that; between two of them the path is unknown.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class PricePoll:
         self._calendars = calendars
         self._clock = clock
         self._on_tick = on_tick
-        self._last: dict[str, Decimal] = {}
         self._failing: dict[FeedName, str] = {}
 
     async def run(self) -> None:
@@ -99,10 +98,8 @@ class PricePoll:
         return quotes
 
     async def _tell(self, symbol: str, price: Decimal, at: datetime) -> None:
-        repeats = self._last.get(symbol) == price
-        self._last[symbol] = price
         try:
-            acting = self._on_tick(Tick(at, symbol, price, after_gap=True, repeats=repeats))
+            acting = self._on_tick(Tick(at, symbol, price, after_gap=True, repeats=True))
             if acting is not None:
                 await acting
         except TradebotError as error:  # the sweep looks again; the other prices go on

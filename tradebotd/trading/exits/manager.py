@@ -201,7 +201,8 @@ class ExitManager:
         a price that looks like a split, or a single one far from the others.
         """
         symbol, price, at, kind = tick.symbol, tick.price, tick.at, tick.kind
-        self._prices.record(tick)
+        if not self._prices.record(tick):
+            return None
         hours = self.hours.get(symbol)
         if hours is not None:
             if not hours.is_open(at):
