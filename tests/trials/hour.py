@@ -177,6 +177,7 @@ async def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         await trial.ctl("flatten", "--yes")
         await trial.flat()
         await trial.judge("flat")
+        differences = list(trial.found)
         unexplained, counted = await told.alerts(trial.dsn, explained(troubles.happened))
         trial.found += unexplained
         ended = await anyio.to_thread.run_sync(trial.daemon.terminate)
@@ -188,6 +189,7 @@ async def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "seed": options.seed,
         "minutes": options.minutes,
         "violations": trial.found,
+        "differences": differences,
         "figures": trial.figures,
         "alerts": counted,
         "warnings": dict(told.warnings(events)),
