@@ -118,7 +118,7 @@ class DataStreams:
         self._name, self._feed, self._open, self._keys = name, feed, open_stream, keys
         self._host, self._random, self._most_traded = host, random, most_traded
         self._redact = keys.redactor()
-        self._watch = StreamWatch(name, host)
+        self._watch = StreamWatch(name, host, facts.meanwhile)
         self._traded = TradedSymbols(host)
         self._plan_of: dict[str, _Plan] = {}
         self._halted: set[str] = set()
