@@ -53,7 +53,7 @@ class AlertCode(MeaningEnum):
     )
     PRICE_STREAM_SILENT = (
         "price_stream_silent",
-        "a stream of prices or candles tells nothing; they are asked for",
+        "a stream of prices or candles tells nothing; last prices and candles are asked for",
     )
     ORDER_STREAM_LOST = (
         "order_stream_lost",

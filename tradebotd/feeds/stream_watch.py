@@ -19,6 +19,8 @@ from tradebotd.ports.clock import HostClock
 LIVE_SECONDS: Final = 10.0  # a symbol that was not heard of for so long is polled
 DOUBTS: Final = 2  # polls in a row that contradict a silent stream
 
+PRICES_ARE_POLLED: Final = "prices are asked for meanwhile"
+
 OnSilent = Callable[[Mapping[str, str]], None]
 _log = structlog.get_logger(__name__)
 
@@ -27,11 +29,20 @@ def _nobody(_: Mapping[str, str]) -> None:
     """Tell nobody."""
 
 
-class StreamWatch:
-    """Streams of *feed* by name, from `expect` on; silent ones are told whenever they change."""
+def _polled(_: str) -> str:
+    return PRICES_ARE_POLLED
 
-    def __init__(self, feed: FeedName, host: HostClock) -> None:
-        self._feed, self._host = feed, host
+
+class StreamWatch:
+    """Streams of *feed* by name, from `expect` on; silent ones are told whenever they change.
+
+    *meanwhile*: words on what stands in for a stream while it is silent.
+    """
+
+    def __init__(
+        self, feed: FeedName, host: HostClock, meanwhile: Callable[[str], str] = _polled
+    ) -> None:
+        self._feed, self._host, self._meanwhile = feed, host, meanwhile
         self._detector = SilenceDetector()
         self._within: dict[str, float] = {}
         self._resting: set[str] = set()  # nothing is expected of them: their market is closed
@@ -118,7 +129,8 @@ class StreamWatch:
             seconds = round(self._detector.silent_for(stream, now), 1)
             self._overdue.add(stream)
             if stream not in self._silent:
-                self._silent[stream] = f"nothing was told for {seconds:g} s"
+                words = f"nothing was told for {seconds:g} s: {self._meanwhile(stream)}"
+                self._silent[stream] = words
                 changed = True
             _log.warning("price stream silent", feed=self._feed, stream=stream, seconds=seconds)
         if changed:

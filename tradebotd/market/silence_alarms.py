@@ -15,7 +15,7 @@ from tradebotd.ports.clock import HostClock
 
 MOST_SUBJECTS: Final = 20  # streams of a feed with an alert each; more of them are one
 NAMED: Final = 3
-_WAY_OUT: Final = ": prices are asked for meanwhile"
+_WAY_OUT: Final = ": last prices and candles alone are asked for meanwhile"
 AGAIN_SECONDS: Final = 5.0  # before what could not be written is tried again
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ class SilenceAlarms:
         self._news.set()  # what an earlier life has told may be over
 
     def report(self, feed: FeedName, silent: Mapping[str, str]) -> None:
-        """Note all streams of *feed* that are silent, with words on each."""
+        """Note all streams of *feed* that are silent, with words on each and on its stand-in."""
         self._silent[feed] = dict(silent)
         self._news.set()
 
@@ -46,7 +46,7 @@ class SilenceAlarms:
         found: dict[str, str] = {}
         for feed, silent in self._silent.items():
             if len(silent) <= MOST_SUBJECTS:
-                found |= {f"{feed} {stream}": f"{why}{_WAY_OUT}" for stream, why in silent.items()}
+                found |= {f"{feed} {stream}": why for stream, why in silent.items()}
                 continue
             some = ", ".join(sorted(silent)[:NAMED])
             found[f"feed {feed}"] = (

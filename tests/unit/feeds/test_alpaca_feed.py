@@ -124,6 +124,72 @@ async def test_a_name_that_is_not_there_is_an_error_and_harms_no_other() -> None
         assert await shares.quotes([]) == {}
 
 
+async def test_an_endpoint_that_fails_takes_no_price_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """M3.2, M3.10: shares are told though coins are not, and a batch though another is not."""
+    monkeypatch.setattr(facts, "MOST_NAMES", 1)
+    away = Fault(kind=Kind.ANSWER, status=500, body={"message": "internal error"})
+    async with staged(standing_clock(NOW), names=("AAPL", "MSFT", "BTC/USD")) as stage:
+        shares = stage.feed(NAME)
+        everything, hundred = [APPLE, MICROSOFT, BITCOIN], Decimal(100)
+        stage.server.faults.set(replace(away, path=facts.CRYPTO_TRADES, times=2))
+        want = {"APPLE": hundred, "MICROSOFT": hundred}
+        assert await shares.quotes(everything) == want
+        stage.server.faults.set(replace(away, path=facts.STOCK_TRADES, times=2))
+        want = {"MICROSOFT": hundred, "BITCOIN": hundred}
+        assert await shares.quotes(everything) == want
+        stage.server.faults.set(replace(away, times=6))
+        with pytest.raises(FeedError, match="500"):
+            await shares.quotes(everything)
+
+
+async def test_a_failure_among_names_that_are_asked_one_by_one_takes_none_of_before() -> None:
+    """M3.2, M3.10: those that were answered are prices; the provider is not asked on and on."""
+    refused = Fault(kind=Kind.ANSWER, status=400, body={"message": "no"}, path=facts.STOCK_TRADES)
+    async with staged(standing_clock(NOW), names=("AAPL", "MSFT")) as stage:
+        shares = stage.feed(NAME)
+        stage.server.faults.set(refused, replace(refused, status=403, skip=1))
+        assert await shares.quotes([APPLE, MICROSOFT]) == {"APPLE": Decimal(100)}
+
+
+async def test_a_refused_name_is_asked_for_again_after_ten_minutes() -> None:
+    """M3.2: a refusal may be of a moment; and of nothing but refusals the next feed hears."""
+    clock = standing_clock(NOW)
+    refused = Fault(kind=Kind.ANSWER, status=400, body={"message": "no"}, path=facts.STOCK_TRADES)
+    async with staged(clock, names=("AAPL", "MSFT")) as stage:
+        shares = stage.feed(NAME)
+        stage.server.faults.set(replace(refused, times=3))
+        with pytest.raises(FeedError, match="400"):
+            await shares.quotes([APPLE, MICROSOFT])
+        asked_so_far = asked(stage, TRADES)
+        clock.jump_to(NOW + timedelta(seconds=feed.REFUSED_SECONDS - 1))
+        with pytest.raises(FeedError, match="refused"):
+            await shares.quotes([APPLE, MICROSOFT])
+        assert asked(stage, TRADES) == asked_so_far
+        clock.jump_to(NOW + timedelta(seconds=feed.REFUSED_SECONDS))
+        stage.trade("AAPL", "190")
+        stage.trade("MSFT", "400")
+        want = {"APPLE": Decimal(190), "MICROSOFT": Decimal(400)}
+        assert await shares.quotes([APPLE, MICROSOFT]) == want
+        assert asked(stage, TRADES) == asked_so_far + 1  # both at once
+
+
+async def test_a_name_that_stays_refused_is_asked_for_apart() -> None:
+    """M3.2: the others are not refused with it once more."""
+    clock = standing_clock(NOW)
+    async with staged(clock, names=("AAPL", "MSFT")) as stage:
+        shares = stage.feed(NAME)
+        assert len(await shares.quotes([APPLE, ODD, MICROSOFT])) == 2
+        clock.jump_to(NOW + timedelta(seconds=feed.REFUSED_SECONDS))
+        stage.trade("AAPL", "190")
+        before = asked(stage, TRADES)
+        assert await shares.quotes([APPLE, ODD]) == {"APPLE": Decimal(190)}
+        assert asked(stage, TRADES) == before + 2
+        assert await shares.quotes([APPLE, ODD]) == {"APPLE": Decimal(190)}
+        assert asked(stage, TRADES) == before + 3
+
+
 async def test_a_share_that_was_not_traded_has_no_candles_and_is_no_error() -> None:
     """M3.4: nothing is made up."""
     async with staged(standing_clock(NOW)) as stage:

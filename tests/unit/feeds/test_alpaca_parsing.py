@@ -140,6 +140,30 @@ def test_messages_are_read_as_what_they_say() -> None:
         event_of(value(MESSAGES["bar"] | {"t": "2026-03-03T15:06:30Z"}))
 
 
+# By the sale conditions of CTA (tapes A and B) and UTP (tape C), as both plans print them: whether
+# the consolidated last price is updated. What they leave to conditions (sold out of sequence,
+# derivatively priced, prior reference) is of another moment: none here. `9` corrects a close.
+NO_LAST_ON_ALL: Final = "479CGHLMNPQRTUVWZ"
+LAST_ON_ALL: Final = "@ 156ADEFIKOSXY"  # I, an odd lot, updates none there, and counts here
+
+
+@pytest.mark.parametrize("tape", ["A", "B", "C", None])
+def test_each_sale_condition_makes_a_last_price_or_none(tape: str | None) -> None:
+    """M3.10: `B` is an average price on tapes A and B, and a bunched trade of now on tape C."""
+    want = dict.fromkeys(LAST_ON_ALL, True) | dict.fromkeys(NO_LAST_ON_ALL, False)
+    want["B"] = tape == "C"
+    found = {code: facts.makes_last_price(["@", code], None, tape) for code in want}
+    assert found == want
+    assert len(want) == len(LAST_ON_ALL) + len(NO_LAST_ON_ALL) + 1  # each code once
+    trade = TRADE | {"c": ["@", "B"], "z": tape}
+    if tape is None:
+        del trade["z"]
+    read = event_of(value({"T": "t", "S": "AAPL", **trade}))
+    assert isinstance(read, Trade)
+    assert (read.price is not None) == (tape == "C")
+    assert ("AAPL" in trades_of(value({"trades": {"AAPL": trade}}))) == (tape == "C")
+
+
 def test_bad_rows_are_rejected_beside_good_ones() -> None:
     """M3.4: quarantined with the reason, never stored as good."""
     rows = [

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import orjson
+import pytest
 from structlog.testing import capture_logs
 
 from tests.fakes.alpaca import AlpacaStage, staged
@@ -133,9 +134,9 @@ async def test_what_makes_no_last_price_is_no_price() -> None:
     """M3.10: averages, parts of other trades, trades of another day; it proves the stream alive."""
     async with followed(APPLE) as stream:
         await stream.connected()
-        for sign in ("W", "4", "7", "P", "Z", "C", "N", "R", "V", "Q", "M", "9"):
+        for sign in ("W", "4", "7", "P", "Z", "C", "N", "R", "V", "Q", "M", "9", "T"):
             stream.stage.exchange.trade("AAPL", "1", conditions=("@", sign))
-        stream.stage.exchange.trade("AAPL", "190", conditions=("@", "F", "T", "I"))
+        stream.stage.exchange.trade("AAPL", "190", conditions=("@", "F", "I"))
         await stream.told("APPLE", "190")
         assert stream.prices == [("APPLE", Decimal(190))]
 
@@ -241,6 +242,35 @@ async def test_nothing_is_expected_of_a_halted_symbol() -> None:
         await until(lambda: stream.said("trading resumed"))
         await stream.host.advance(ALARM_SECONDS + 2)
         assert "AAPL.trades" in stream.silent[-1]
+
+
+@pytest.mark.parametrize("told", ["trade", "bar", "connection"])
+async def test_a_halt_whose_end_was_not_told_ends_all_the_same(told: str) -> None:
+    """M5.9, M3.10: by a trade or bar made since, and with the connection that told it."""
+    async with followed(APPLE, MICROSOFT) as stream:
+        await stream.connected()
+        stream.stage.exchange.halt("AAPL")
+        await until(lambda: stream.said("trading halted"))
+        stream.stage.bar("AAPL", BEGIN, "190")  # of the minute in which it was halted
+        await until(lambda: stream.candles.count("APPLE") == 2)
+        await stream.host.advance(31)
+        assert not stream.said("trading resumed")
+        if told == "trade":
+            stream.stage.trade("AAPL", "190")
+        elif told == "bar":
+            stream.stage.bar("AAPL", BEGIN + MINUTE, "190")
+        else:
+            await stream.fault(Fault(kind=Kind.DISCONNECT, code=0))
+            await until(lambda: stream.said("price stream lost"))
+            await stream.host.advance(2)
+            await stream.connected(times=2)
+        if told != "connection":
+            await until(lambda: stream.said("trading resumed"))
+        for _ in range(60):
+            await stream.host.advance(1)
+            if "AAPL.trades" in stream.silent[-1]:
+                break
+        assert "AAPL.trades" in stream.silent[-1]  # something is expected of it again
 
 
 async def test_a_connection_that_ends_is_opened_again_and_filled_up() -> None:

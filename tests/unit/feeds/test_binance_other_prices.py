@@ -1,14 +1,16 @@
 """Bid, ask and mark of Binance, streamed for bots whose positions they end."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import anyio
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from tests.fakes.binance import BinanceStage, staged
 from tests.fakes.market_data import standing_clock
@@ -34,7 +36,15 @@ class Followed:
     host: SteppedHost
     told: list[tuple[str, PriceKind, Decimal]] = field(default_factory=list)
     silent: list[dict[str, str]] = field(default_factory=list)
+    logs: Sequence[Any] = ()
     connected: list[Sequence[str]] = field(default_factory=list)
+
+    def lost(self) -> list[str]:
+        return [each["reason"] for each in self.logs if each["event"] == "price stream lost"]
+
+    def words(self, stream: str) -> set[str]:
+        """Words of all alerts on *stream*, without the seconds."""
+        return {each[stream].partition(": ")[2] for each in self.silent if stream in each}
 
     def quote(self, bid: str, ask: str) -> None:
         if self.stage.usdm is not None:
@@ -52,8 +62,8 @@ class Followed:
 async def followed(market: MarketName, *kinds: PriceKind) -> AsyncIterator[Followed]:
     clock = standing_clock(NOW)
     host = SteppedHost(clock)
-    async with staged(market, clock, host=host) as stage:
-        made = Followed(stage, host)
+    async with staged(market, clock, host=host) as stage, AsyncExitStack() as stack:
+        made = Followed(stage, host, logs=stack.enter_context(capture_logs()))
         news = StreamNews(
             lambda *_: None,
             made.connected.append,
@@ -149,6 +159,81 @@ async def test_a_mute_stream_of_bids_is_silent_by_itself() -> None:
         assert any("btcusdt@bookTicker" in each for each in stream.silent)
         assert not any("btcusdt@aggTrade" in each for each in stream.silent)
         assert stream.stage.server.streams.opened > 2  # alone on its connection, it is opened anew
+
+
+async def test_a_mute_stream_of_bids_is_opened_anew_though_its_siblings_speak() -> None:
+    """M3.10, M4.7: nothing else tells bids; the pauses grow, until it is heard of again."""
+    stream_name = "btcusdt@bookTicker"
+    async with followed("spot", BID) as stream:
+        for number in range(4):
+            stream.quote(f"10{number}", "110")
+            await stream.heard(BID, f"10{number}")
+            await stream.host.advance(1)
+        fault = Fault(kind=Kind.MUTE, channel=stream_name, also_new=True)
+        stream.stage.server.faults.set(fault)
+        await stream.stage.server.met()
+        lost_after: list[int] = []
+        for second in range(240):
+            stream.stage.trade("BTCUSDT", f"10{second % 7}")
+            await stream.host.advance(1)
+            lost_after += [second] * (len(stream.lost()) - len(lost_after))
+        assert all(f"mute: nothing was told of {stream_name}" in each for each in stream.lost())
+        assert len(lost_after) == 3  # after 30, 60 and 120 seconds
+        first, second, third = lost_after
+        assert first <= 36
+        assert 55 <= second - first <= 75
+        assert 110 <= third - second <= 140
+        assert stream.words(stream_name) == {
+            "bids and asks are not asked for, and exits by them wait; its connection is opened anew"
+        }
+        stream.stage.server.faults.clear()
+        await stream.stage.server.met()
+        stream.quote("104.5", "110")
+        await stream.heard(BID, "104.5")
+        assert stream_name not in stream.silent[-1]
+
+
+async def test_a_mute_mark_is_opened_anew_though_nothing_is_traded() -> None:
+    """M3.10, M4.7: it is told each second, whatever is traded."""
+    async with followed("usdm", MARK) as stream:
+        assert stream.stage.usdm is not None
+        stream.stage.usdm.venue.market.set_mark("BTCUSDT", Decimal("101.5"))
+        await stream.host.advance(4)
+        await stream.heard(MARK, "101.5")
+        stream.stage.server.faults.set(Fault(kind=Kind.MUTE, channel="btcusdt@markPrice"))
+        await stream.stage.server.met()
+        for number in range(36):
+            stream.stage.trade("ETHUSDT", f"10{number % 7}")
+            await stream.host.advance(1)
+        await until(lambda: bool(stream.lost()))
+        assert "mute: nothing was told of btcusdt@markPrice@1s" in stream.lost()[0]
+        assert any(
+            "marks are not asked for" in each for each in stream.words("btcusdt@markPrice@1s")
+        )
+
+
+async def test_a_book_that_stays_where_nothing_is_traded_is_no_mute_one() -> None:
+    """M3.10: to open the connection anew would cost the others theirs, for nothing."""
+    async with followed("spot", BID) as stream:
+        for number in range(4):
+            stream.quote(f"10{number}", "110")
+            await stream.heard(BID, f"10{number}")
+            await stream.host.advance(1)
+        for number in range(120):
+            stream.stage.trade("ETHUSDT", f"10{number % 7}")
+            await stream.host.advance(1)
+        assert not stream.lost()
+
+
+def test_words_on_a_silent_stream_are_true_of_its_kind() -> None:
+    """M8: last prices and candles have somebody who asks for them; other prices have nobody."""
+    for stream, words in (
+        ("btcusdt@aggTrade", "prices are asked for meanwhile"),
+        ("btcusdt@kline_1m", "candles are asked for meanwhile"),
+        ("btcusdt@bookTicker", "bids and asks are not asked for"),
+        ("btcusdt@markPrice@1s", "marks are not asked for"),
+    ):
+        assert facts.meanwhile(stream).startswith(words)
 
 
 def told(stream: str, event: object) -> object:

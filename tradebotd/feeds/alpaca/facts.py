@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from tradebotd.config.zone_database import zone
 from tradebotd.domain.timeframe import Timeframe
+from tradebotd.feeds.stream_watch import PRICES_ARE_POLLED
 
 DataFeed = Literal["iex", "sip", "otc"]
 Adjustment = Literal["raw", "split", "all"]
@@ -37,8 +38,10 @@ TOO_MANY_CONNECTIONS: Final = 406
 NOT_IN_PLAN: Final = 409
 
 # By the rules of both tapes (CTA, UTP) a trade with one of these does not make the last price: it
-# was agreed on earlier, at an average, as part of another, or for another day.
-_NO_LAST_PRICE: Final = frozenset("479CGHLMNPQRUVWZ")
+# was agreed on earlier, at an average, as part of another, for another day, or outside the session.
+_NO_LAST_PRICE: Final = frozenset("479CGHLMNPQRTUVWZ")
+_AVERAGE_PRICE: Final = "B"  # of tapes A and B; on tape C it is a bunched trade, and W an average
+_BUNCHED_ON: Final = "C"
 _WITHDRAWN: Final = frozenset({"canceled", "incorrect"})
 # Words of halts: by sign of the one tape and of the other.
 _HALTED: Final = frozenset({"2", "H", "P"})
@@ -50,6 +53,11 @@ class Channels(NamedTuple):
 
     bars: Sequence[str]
     trades: Sequence[str]
+
+
+def meanwhile(stream: str) -> str:
+    """Return what stands in for *stream* (`AAPL.trades`, `AAPL.bars`) while it is silent."""
+    return "candles are asked for meanwhile" if stream.endswith(".bars") else PRICES_ARE_POLLED
 
 
 def is_crypto(name: str) -> bool:
@@ -133,11 +141,21 @@ def subscription(channels: Channels, *, crypto: bool) -> dict[str, object]:
     return told if crypto else told | {"statuses": list(channels.bars)}
 
 
-def makes_last_price(conditions: Iterable[str], update: str | None = None) -> bool:
+def makes_last_price(
+    conditions: Iterable[str], update: str | None = None, tape: str | None = None
+) -> bool:
     """Return whether a trade with *conditions* is one that the last price is told by; *update*:
-    what has become of it since.
+    what has become of it since; *tape*: A, B, C, or None where it is not told.
+
+    The tables of CTA and UTP name the conditions that update the consolidated last price. An odd
+    lot (`I`) updates none there, and counts here all the same: it is a trade of now at a price
+    within the market, and on IEX, where few shares change hands, most trades of a dear share are
+    odd lots: without them its last price would be minutes old, and exits by it late.
     """
-    return update not in _WITHDRAWN and _NO_LAST_PRICE.isdisjoint(conditions)
+    told = frozenset(conditions)
+    if _AVERAGE_PRICE in told and tape != _BUNCHED_ON:
+        return False
+    return update not in _WITHDRAWN and _NO_LAST_PRICE.isdisjoint(told)
 
 
 def is_late(age: timedelta) -> bool:

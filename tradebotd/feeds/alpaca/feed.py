@@ -26,9 +26,14 @@ from tradebotd.storage.held import assert_no_connection_held
 
 MOST_PAGES: Final = 60  # of one fetch
 SETTLES: Final = timedelta(seconds=2)
+REFUSED_SECONDS: Final = 600.0  # after which a name that was refused is asked for again
 _MINUTE: Final = timedelta(minutes=1)
 
 _log = structlog.get_logger(__name__)
+
+
+class _NameRefusedError(FeedError):
+    """Refusal of a name that was asked for by itself."""
 
 
 class AlpacaFeed:
@@ -56,7 +61,7 @@ class AlpacaFeed:
         self._data_feed, self._adjustment = data_feed, adjustment
         self._kept = KeptCandles()
         self._there: set[str] = set()  # names that the provider has answered for
-        self._refused: set[str] = set()  # names that it has refused by themselves
+        self._refused: dict[str, float] = {}  # names by themselves, and until when to ask no more
 
     def timeframes(self, symbol: MarketSymbol) -> tuple[Timeframe, ...]:
         return facts.timeframes_of(symbol.name_at(self.name))
@@ -168,13 +173,25 @@ class AlpacaFeed:
             await self._host.sleep((SETTLES - age).total_seconds())
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        """Ask for the last prices of *symbols*; a question that fails takes no price of the others.
+
+        Raises FeedError where none is answered, or all of the names are refused.
+        """
         assert_no_connection_held("a feed call")
-        names = dict.fromkeys(symbol.name_at(self.name) for symbol in symbols)
+        names = list(dict.fromkeys(symbol.name_at(self.name) for symbol in symbols))
         prices: dict[str, Decimal] = {}
-        for crypto in (False, True):
-            some = [n for n in names if facts.is_crypto(n) is crypto and n not in self._refused]
-            for batch in _batched(some, facts.MOST_NAMES):
+        failures: list[FeedError] = []
+        is_answered = not names
+        for batch in self._questions(names):
+            try:
                 prices |= await self._prices(batch)
+                is_answered = True
+            except FeedError as error:
+                failures.append(error)
+        if not is_answered:
+            raise failures[0] if failures else FeedError(f"{self.name}: refused: {names[:3]}")
+        for failure in failures:
+            _log.warning("quotes left out", feed=self.name, reason=str(failure))
         for name, price in prices.items():
             self._streams.polled(name, price)
         return {
@@ -183,11 +200,33 @@ class AlpacaFeed:
             if (name := symbol.name_at(self.name)) in prices
         }
 
+    def _questions(self, names: Sequence[str]) -> list[Sequence[str]]:
+        """Return what is asked for together: shares, coins, and those apart that were refused once,
+        so that they do not have the others refused again.
+        """
+        now = self._host.monotonic()
+        asked = [name for name in names if self._refused.get(name, now) <= now]
+        questions: list[Sequence[str]] = []
+        for crypto in (False, True):
+            for again in (False, True):
+                some = [
+                    name
+                    for name in asked
+                    if facts.is_crypto(name) is crypto and (name in self._refused) is again
+                ]
+                questions += _batched(some, facts.MOST_NAMES)
+        return questions
+
     async def _prices(self, names: Sequence[str]) -> dict[str, Decimal]:
-        """Ask in one call; one by one, where one of *names* had the provider refuse them all."""
+        """Ask in one call; one by one, where one of *names* had the provider refuse them all.
+
+        Raises FeedError where nothing is answered.
+        """
         told = await self._told(names)
         if not isinstance(told, Refusal):
             now = self._host.now()
+            for name in names:
+                self._refused.pop(name, None)
             return {
                 name: each.price
                 for name, each in told.items()
@@ -197,11 +236,30 @@ class AlpacaFeed:
             raise FeedError(told.told)
         if len(names) == 1:
             _log.warning("quote left out", feed=self.name, symbol=names[0], reason=told.told)
-            self._refused.add(names[0])
-            return {}
+            self._refused[names[0]] = self._host.monotonic() + REFUSED_SECONDS
+            raise _NameRefusedError(told.told)
+        return await self._one_by_one(names)
+
+    async def _one_by_one(self, names: Sequence[str]) -> dict[str, Decimal]:
+        """Ask for each of *names* alone, until a failure that is not of its name.
+
+        Raises FeedError where nothing is answered.
+        """
         found: dict[str, Decimal] = {}
+        failure: FeedError | None = None
+        is_answered = False
         for name in names:
-            found |= await self._prices([name])
+            try:
+                found |= await self._prices([name])
+                is_answered = True
+            except _NameRefusedError as error:
+                failure = error
+            except FeedError as error:
+                failure = error
+                _log.warning("quotes left out", feed=self.name, since=name, reason=str(error))
+                break
+        if failure is not None and not is_answered:
+            raise failure
         return found
 
     async def _told(self, names: Sequence[str]) -> dict[str, Price] | Refusal:

@@ -40,11 +40,12 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Trading status of *name*; *begins*: it is halted from now on, or not any more."""
+    """Trading status of *name*; *begins*: it is halted from *at* on, or not any more."""
 
     name: str
     begins: bool
     words: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ def _halt(told: Value) -> Halt | None:
     if begins is None:
         return None
     words = [found.text() for key in ("sm", "rm") if (found := told.get(key)) is not None]
-    return Halt(told["S"].text(), begins, ": ".join(each for each in words if each)[:200])
+    said = ": ".join(each for each in words if each)[:200]
+    return Halt(told["S"].text(), begins, said, told["t"].timestamp())
 
 
 def _subscribed(told: Value) -> Subscribed:

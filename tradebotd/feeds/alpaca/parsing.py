@@ -78,12 +78,16 @@ def price_of(trade: Value) -> Price | None:
     number = price.decimal()
     if number <= 0:
         raise price.wrong("is zero or negative")
-    update = trade.get("u")
     conditions = trade.get("c")
     told = [] if conditions is None else [each.text() for each in conditions.items()]
-    if not facts.makes_last_price(told, None if update is None else update.text()):
+    if not facts.makes_last_price(told, _text(trade, "u"), _text(trade, "z")):
         return None
     return Price(number, at)
+
+
+def _text(told: Value, key: str) -> str | None:
+    found = told.get(key)
+    return None if found is None else found.text()
 
 
 def candle_of(bar: Value, timeframe: Timeframe) -> Candle:

@@ -8,7 +8,7 @@ from time to time, and a symbol that was not heard of for a while counts as not 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -118,10 +118,10 @@ class DataStreams:
         self._name, self._feed, self._open, self._keys = name, feed, open_stream, keys
         self._host, self._random, self._most_traded = host, random, most_traded
         self._redact = keys.redactor()
-        self._watch = StreamWatch(name, host)
+        self._watch = StreamWatch(name, host, facts.meanwhile)
         self._traded = TradedSymbols(host)
         self._plan_of: dict[str, _Plan] = {}
-        self._halted: set[str] = set()
+        self._halted: dict[str, datetime] = {}  # since when
 
     async def run(self, names: Sequence[str], heard: Heard) -> None:
         """Follow the symbols that the provider calls *names*, until it is cancelled."""
@@ -198,6 +198,8 @@ class DataStreams:
     async def _use(self, plan: _Plan, connection: Connection, heard: Heard) -> None:
         """Use one connection until it ends. Raises NetError."""
         plan.connection, plan.bad, plan.late = connection, 0, 0
+        for name in plan.channels.bars:
+            self._halted.pop(name, None)  # the end of a halt may have been told meanwhile
         self._wait_for(plan, "connected")
         failure: NetError | None = None
         try:
@@ -324,17 +326,28 @@ class DataStreams:
             case Minute(revised=True):
                 heard.revised(name, event.candle)
             case Minute():
+                self._traded_after(name, event.candle.ts)
                 self._watch.heard(f"{name}.bars")
                 heard.minute(name, event.candle)
             case Withdrawn():
                 _log.info("trade withdrawn", feed=self._name, symbol=name)
                 self._traded.distrust(name)
-            case Halt(begins=begins):
-                (self._halted.add if begins else self._halted.discard)(name)
-                event_name = "trading halted" if begins else "trading resumed"
-                _log.warning(event_name, feed=self._name, symbol=name, reason=event.words)
+            case Halt(begins=True):
+                self._halted[name] = event.at
+                _log.warning("trading halted", feed=self._name, symbol=name, reason=event.words)
+            case Halt():
+                self._halted.pop(name, None)
+                _log.warning("trading resumed", feed=self._name, symbol=name, reason=event.words)
+
+    def _traded_after(self, name: str, at: datetime) -> None:
+        """End the halt of *name* where it was traded since: its end may not have been told."""
+        since = self._halted.get(name)
+        if since is not None and at > since:
+            del self._halted[name]
+            _log.warning("trading resumed", feed=self._name, symbol=name, reason="it is traded")
 
     def _traded_now(self, plan: _Plan, trade: Trade, heard: Heard) -> None:
+        self._traded_after(trade.name, trade.at)
         self._watch.heard(f"{trade.name}.trades")
         age = self._host.now() - trade.at
         if facts.is_late(age):

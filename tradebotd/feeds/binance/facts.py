@@ -9,6 +9,7 @@ from typing import Final, Literal
 from tradebotd.config.binance_weights import MINUTE_LIMITS
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import EPOCH, Timeframe
+from tradebotd.feeds.stream_watch import PRICES_ARE_POLLED
 
 MarketName = Literal["spot", "usdm"]
 
@@ -135,6 +136,19 @@ def mark_stream(name: str) -> str:
 def is_of_book(stream: object) -> bool:
     """Return whether *stream* tells best bids and asks: those of spot do not say what they are."""
     return isinstance(stream, str) and stream.endswith("@bookTicker")
+
+
+def is_of_other_prices(stream: str) -> bool:
+    """Return whether *stream* tells bids and asks or marks, which are not asked for elsewhere."""
+    return is_of_book(stream) or stream.endswith("@markPrice@1s")
+
+
+def meanwhile(stream: str) -> str:
+    """Return what becomes of the prices or candles of *stream* while it is silent, in words."""
+    if is_of_other_prices(stream):
+        kind = "bids and asks" if is_of_book(stream) else "marks"
+        return f"{kind} are not asked for, and exits by them wait; its connection is opened anew"
+    return "candles are asked for meanwhile" if "@kline_" in stream else PRICES_ARE_POLLED
 
 
 def streams_of(market: MarketName, name: str, kinds: frozenset[PriceKind]) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ LEARN_EVERY: Final = 60.0  # seconds between two looks whether the venue's clock
 MOST_PATIENCE: Final = 600.0  # seconds for which nothing at all may be told, once that was usual
 LATE_FOR: Final = 2.0  # seconds behind a late trade for which what has no time is late, too
 TOLD_EVERY: Final = 1.0  # seconds after which a price that stays is told again, to stay young
+NAMED: Final = 3  # mute streams, in the reason for which a connection is opened anew
 MOST_BAD: Final = 100  # messages of one connection that could not be read
 
 T = TypeVar("T")
@@ -83,6 +84,7 @@ class _Plan:
     subscribed: bool = False
     over: bool = False  # a successor is wanted
     patience: float = ALARM_SECONDS  # until something must have been told
+    patience_of: dict[str, float] = field(default_factory=dict)  # of streams that were mute alone
     bad: int = 0
     late: int = 0
     late_at: float = float("-inf")
@@ -107,7 +109,7 @@ class MarketStreams:
         self._time, self._learn_time = time, learn_time
         self._host, self._random = host, random
         self._most = most_streams
-        self._watch = StreamWatch(name, host)
+        self._watch = StreamWatch(name, host, facts.meanwhile)
         self._traded = TradedSymbols(host)
         self._plan_of: dict[str, _Plan] = {}
         self._name_of: dict[str, str] = {}  # by stream
@@ -310,6 +312,7 @@ class MarketStreams:
         if is_late:
             return
         plan.patience = ALARM_SECONDS
+        plan.patience_of.pop(event.stream, None)
         for kind, price in event.prices.items():
             plan.others[event.name, kind] = price
 
@@ -332,13 +335,32 @@ class MarketStreams:
             raise error
 
     def _judge(self, plan: _Plan) -> None:
-        """Open a connection anew that is silent as a whole; of one stream alone polling judges."""
+        """Open a connection anew that is silent as a whole, or mute in a price that nothing else
+        tells; of trades alone polling judges.
+        """
         if not plan.subscribed:
             return
         quiet = self._watch.quiet_for(plan.streams)
         if quiet > LIVE_SECONDS:
             plan.patience = min(MOST_PATIENCE, 2 * plan.patience)  # it may be a quiet market
             self._lose(plan, f"nothing was told for {quiet:.0f} s")
+        elif quiet == 0 and (mute := [each for each in plan.streams if self._is_mute(plan, each)]):
+            for each in mute:
+                patience = plan.patience_of.get(each, ALARM_SECONDS)
+                plan.patience_of[each] = min(MOST_PATIENCE, 2 * patience)
+            self._lose(plan, f"mute: nothing was told of {', '.join(mute[:NAMED])}, but of others")
+
+    def _is_mute(self, plan: _Plan, stream: str) -> bool:
+        """Return whether a stream of bids, asks or marks was silent for longer than its patience.
+
+        The mark is told each second; a book may stay for long where nothing is traded.
+        """
+        if not facts.is_of_other_prices(stream):
+            return False
+        patience = plan.patience_of.get(stream, ALARM_SECONDS)
+        if facts.is_of_book(stream) and not self._traded.is_fresh(self._name_of[stream]):
+            patience = MOST_PATIENCE
+        return self._watch.quiet_for([stream]) > patience
 
     def _lose(self, plan: _Plan, why: str) -> None:
         if plan.connection is not None:
