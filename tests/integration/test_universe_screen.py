@@ -173,14 +173,49 @@ DAYS = [
 ]  # fmt: skip
 
 
-async def test_figures_that_make_no_sense_are_none(database: Database, clock: MarketClock) -> None:
-    """M3.4: zero, negative, upside down, missing: left out, and the others stay."""
+@pytest.mark.parametrize("bad", [DAYS[:3], DAYS[3:6], DAYS[1:6]], ids=("first", "second", "half"))
+async def test_figures_that_make_no_sense_are_none(
+    database: Database, clock: MarketClock, bad: list[dict[str, str]]
+) -> None:
+    """M3.4: zero, negative, upside down, missing: left out and told, and the others stay."""
+    names = {day["symbol"] for day in bad}
+    good = [{**DAYS[6], "symbol": pair} for pair in PAIRS if pair not in names]
     async with of_binance(database, clock) as (stage, assets):
-        wrong = Fault(kind=Kind.WRONG_BODY, body=DAYS, path="/api/v3/ticker/24hr")
+        wrong = Fault(kind=Kind.WRONG_BODY, body=bad + good, path="/api/v3/ticker/24hr")
         stage.server.faults.set(wrong)
         run = await screening(database, clock, assets, sample=10).run(context(clock))
-        assert [row.symbol for row in await latest(database)] == ["GCOINUSDT"]
-        assert run.counts["without_figures"] == 9
+        assert {row.symbol for row in await latest(database)} == set(PAIRS) - names
+        assert run.counts["without_figures"] == len(bad)
+        assert (run.status(), run.failed, run.failed_items) == (RunStatus.PARTIAL, len(bad), [])
+        assert run.inserted + run.skipped + run.failed == run.attempted
+
+
+async def test_a_venue_that_knows_figures_of_few_leaves_the_list_before_it(
+    database: Database, clock: MarketClock
+) -> None:
+    """M2.2, M2.7: a ranking of what is left over is none."""
+    async with of_binance(database, clock) as (stage, assets):
+        job = screening(database, clock, assets, sample=10)
+        await job.run(context(clock))
+        before = await latest(database)
+        clock.jump_to(NOW + timedelta(hours=1))
+        good = [{**DAYS[6], "symbol": pair} for pair in PAIRS[:4]]
+        few = Fault(kind=Kind.WRONG_BODY, body=good, path="/api/v3/ticker/24hr")
+        stage.server.faults.set(few)
+        with pytest.raises(FeedError, match=r"only 4 of 10 assets have figures"):
+            await job.run(context(clock))
+        assert await latest(database) == before
+
+
+async def test_a_list_of_another_source_is_no_outcome(
+    database: Database, clock: MarketClock
+) -> None:
+    """M2.7: after the file was changed: it is not pulled, and a new one is due."""
+    async with of_binance(database, clock) as (_, assets):
+        async with database.connection() as connection:
+            await universe.insert(connection, NOW, 1, [("ASH", {"source": "broker"})])
+        outcome = await screening(database, clock, assets).outcome()
+        assert (outcome.ok, "is of broker" in outcome.message) == (False, True)
 
 
 class OfAlpaca(NamedTuple):
