@@ -1,6 +1,6 @@
 """Public trades and order books: from the simulators of Binance, by the jobs, into the tables."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,12 +13,23 @@ from tests.fakes.binance import BinanceStage, staged
 from tests.fakes.market_data import standing_clock
 from tests.simulators.shared.faults import ALWAYS, Fault, Kind, answered
 from tradebotd.clocks.market import MarketClock
+from tradebotd.domain.errors import FeedError
+from tradebotd.domain.instrument import PositionType
 from tradebotd.domain.job import RunStatus
+from tradebotd.domain.public_market import (
+    DayFigures,
+    ListedSymbol,
+    OrderBookSnapshot,
+    PublicTrade,
+    TradePage,
+)
+from tradebotd.domain.side import Side
 from tradebotd.feeds.binance.facts import MarketName
 from tradebotd.jobs.ingest_orderbook import IngestOrderbook
 from tradebotd.jobs.ingest_trades import IngestTrades
 from tradebotd.ports.public_market import RecordedSymbol
 from tradebotd.scheduling.job import RunContext
+from tradebotd.storage.postgres import partitions
 from tradebotd.storage.postgres.database import Database
 
 NOW = datetime(2026, 3, 3, 15, 7, 30, tzinfo=UTC)
@@ -436,3 +447,63 @@ async def test_while_the_venue_bans_us_nothing_is_asked(
         stage.server.faults.clear()
         clock.jump_to(NOW + timedelta(minutes=3))
         assert (await trades.run(context(clock))).inserted == 1
+
+
+class ToldMarket:
+    """Implements `ports.public_market.PublicMarket`, as far as trades go: a page of a test's own."""
+
+    name = "told"
+    kind = PositionType.SPOT
+
+    def __init__(self, *executed: datetime) -> None:
+        self.executed = executed
+
+    async def trades(self, name: str, after: int | None) -> TradePage:  # noqa: ARG002
+        rows = [
+            PublicTrade(number, instant, Decimal(100), Decimal(1), Side.BUY)
+            for number, instant in enumerate(self.executed, start=1)
+            if number > (after or 0)
+        ]
+        return TradePage(trades=rows, last_id=rows[-1].trade_id if rows else None)
+
+    async def tradable(self) -> Sequence[ListedSymbol]:
+        raise FeedError("nothing listed")
+
+    async def order_book(self, name: str, levels: int) -> OrderBookSnapshot:
+        raise FeedError(f"no book of {name} with {levels} levels")
+
+    async def day_figures(self, names: Sequence[str]) -> Mapping[str, DayFigures]:  # noqa: ARG002
+        return {}
+
+
+async def test_every_month_of_a_page_gets_its_partition_whatever_retention_dropped(
+    database: Database, clock: MarketClock
+) -> None:
+    """M3.5: a quiet pair's page spans months; one that retention dropped is made anew."""
+    months = (NOW - timedelta(days=75), NOW - timedelta(days=50), NOW - timedelta(days=20), NOW)
+    market = ToldMarket(NOW - timedelta(days=91), *months)
+    symbols = [RecordedSymbol("quiet", "QUIET", market)]
+    job = IngestTrades(database=database, clock=clock, symbols=symbols)
+    run = await job.run(context(clock))
+    assert (run.status(), run.inserted, run.skipped) == (RunStatus.OK, 4, 1)
+    assert run.counts["too_old"] == 1
+    assert await ids(database, "quiet") == [2, 3, 4, 5]
+    assert (await job.outcome()).ok
+
+    async with database.connection() as connection:
+        await partitions.drop_expired(connection, "market_trades", NOW + timedelta(days=40))
+    again = await job.run(context(clock))
+    assert (again.status(), again.inserted) == (RunStatus.OK, 4)
+
+
+async def test_trades_that_are_all_past_their_keep_time_are_nothing_to_wait_for(
+    database: Database, clock: MarketClock
+) -> None:
+    """M2.7: retention would drop them the same day; the outcome does not ask for them."""
+    market = ToldMarket(NOW - timedelta(days=200), NOW - timedelta(days=91))
+    symbols = [RecordedSymbol("quiet", "QUIET", market)]
+    job = IngestTrades(database=database, clock=clock, symbols=symbols)
+    run = await job.run(context(clock))
+    assert (run.status(), run.inserted, run.skipped) == (RunStatus.OK, 0, 2)
+    assert await ids(database, "quiet") == []
+    assert (await job.outcome()).ok

@@ -2,17 +2,19 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
 
+import anyio
 import pytest
 from pydantic import SecretStr
 
 from tests.alpaca_venue.scene import SimulatedHost
 from tests.fakes.binance import BinanceStage, seed, staged
-from tests.fakes.market_data import market_symbol, standing_clock
+from tests.fakes.market_data import FakeFeed, market_symbol, minutes, standing_clock
 from tests.simulators.alpaca.assets import Asset, Assets
 from tests.simulators.alpaca.market import Bar
 from tests.simulators.alpaca.simulator import Simulator
@@ -23,8 +25,9 @@ from tests.simulators.shared.server import Server, served
 from tradebotd.clocks.market import MarketClock
 from tradebotd.domain.errors import FeedError, RefusedError
 from tradebotd.domain.ids import FeedName, SymbolId, VenueName
-from tradebotd.domain.instrument import ALWAYS_OPEN
+from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
 from tradebotd.domain.job import RunStatus
+from tradebotd.domain.timeframe import Timeframe
 from tradebotd.jobs.realtime_pull import RealtimePull
 from tradebotd.jobs.universe_screen import UniverseScreen
 from tradebotd.market.calendars import AlwaysOpen
@@ -36,6 +39,7 @@ from tradebotd.market.tradable_assets import TradableAssets
 from tradebotd.market.watchlist import Watchlist
 from tradebotd.market.writer import CandleWriter
 from tradebotd.net.gate import Gates
+from tradebotd.ports.feed import FetchedCandles
 from tradebotd.ports.public_market import ScreenedAssets
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import universe
@@ -169,14 +173,49 @@ DAYS = [
 ]  # fmt: skip
 
 
-async def test_figures_that_make_no_sense_are_none(database: Database, clock: MarketClock) -> None:
-    """M3.4: zero, negative, upside down, missing: left out, and the others stay."""
+@pytest.mark.parametrize("bad", [DAYS[:3], DAYS[3:6], DAYS[1:6]], ids=("first", "second", "half"))
+async def test_figures_that_make_no_sense_are_none(
+    database: Database, clock: MarketClock, bad: list[dict[str, str]]
+) -> None:
+    """M3.4: zero, negative, upside down, missing: left out and told, and the others stay."""
+    names = {day["symbol"] for day in bad}
+    good = [{**DAYS[6], "symbol": pair} for pair in PAIRS if pair not in names]
     async with of_binance(database, clock) as (stage, assets):
-        wrong = Fault(kind=Kind.WRONG_BODY, body=DAYS, path="/api/v3/ticker/24hr")
+        wrong = Fault(kind=Kind.WRONG_BODY, body=bad + good, path="/api/v3/ticker/24hr")
         stage.server.faults.set(wrong)
         run = await screening(database, clock, assets, sample=10).run(context(clock))
-        assert [row.symbol for row in await latest(database)] == ["GCOINUSDT"]
-        assert run.counts["without_figures"] == 9
+        assert {row.symbol for row in await latest(database)} == set(PAIRS) - names
+        assert run.counts["without_figures"] == len(bad)
+        assert (run.status(), run.failed, run.failed_items) == (RunStatus.PARTIAL, len(bad), [])
+        assert run.inserted + run.skipped + run.failed == run.attempted
+
+
+async def test_a_venue_that_knows_figures_of_few_leaves_the_list_before_it(
+    database: Database, clock: MarketClock
+) -> None:
+    """M2.2, M2.7: a ranking of what is left over is none."""
+    async with of_binance(database, clock) as (stage, assets):
+        job = screening(database, clock, assets, sample=10)
+        await job.run(context(clock))
+        before = await latest(database)
+        clock.jump_to(NOW + timedelta(hours=1))
+        good = [{**DAYS[6], "symbol": pair} for pair in PAIRS[:4]]
+        few = Fault(kind=Kind.WRONG_BODY, body=good, path="/api/v3/ticker/24hr")
+        stage.server.faults.set(few)
+        with pytest.raises(FeedError, match=r"only 4 of 10 assets have figures"):
+            await job.run(context(clock))
+        assert await latest(database) == before
+
+
+async def test_a_list_of_another_source_is_no_outcome(
+    database: Database, clock: MarketClock
+) -> None:
+    """M2.7: after the file was changed: it is not pulled, and a new one is due."""
+    async with of_binance(database, clock) as (_, assets):
+        async with database.connection() as connection:
+            await universe.insert(connection, NOW, 1, [("ASH", {"source": "broker"})])
+        outcome = await screening(database, clock, assets).outcome()
+        assert (outcome.ok, "is of broker" in outcome.message) == (False, True)
 
 
 class OfAlpaca(NamedTuple):
@@ -309,6 +348,7 @@ async def test_realtime_pull_takes_the_watchlist_along(
             ids: dict[str, SymbolId] = await sync_symbols(connection, [ours])
         watchlist = Watchlist(
             database=database,
+            source="bn",
             feed=name,
             quote_asset="USDT",
             calendar=ALWAYS_OPEN,
@@ -346,6 +386,86 @@ async def test_realtime_pull_takes_the_watchlist_along(
         async with database.connection() as connection:
             active = await connection.fetch("SELECT symbol FROM market_symbols WHERE active")
         assert [row[0] for row in active] == ["JCOINUSDT"]
+
+
+class HangingFeed(FakeFeed):
+    """Never answers for some symbols; `order`: who was asked for."""
+
+    def __init__(self, clock: MarketClock) -> None:
+        super().__init__(clock, minutes(60, NOW - timedelta(minutes=30)))
+        self.hangs: set[str] = set()
+        self.order: list[str] = []
+
+    async def fetch(
+        self, symbol: MarketSymbol, timeframe: Timeframe, start: datetime, end: datetime
+    ) -> FetchedCandles:
+        self.order.append(symbol.symbol)
+        if symbol.symbol in self.hangs:
+            await anyio.sleep_forever()
+        return await super().fetch(symbol, timeframe, start, end)
+
+
+async def test_a_feed_that_hangs_for_the_watchlist_does_not_starve_the_file(
+    database: Database, clock: MarketClock
+) -> None:
+    """M3.8, N9: the file's candles are stored first; the list is cut short by batch, and says so."""
+    ours, feed = market_symbol("OURS", timeframes=("1m",)), HangingFeed(clock)
+    listed = [f"L{number:02}USDT" for number in range(20)]
+    async with database.transaction() as connection:
+        ids: dict[str, SymbolId] = await sync_symbols(connection, [ours])
+    rows = [(each, {"source": "bn"}) for each in listed]
+    async with database.connection() as connection:
+        await universe.insert(connection, NOW, 1, rows)
+    ingest = Ingest(
+        database=database,
+        symbols=[ours],
+        symbol_ids=ids,
+        feeds={feed.name: feed},
+        calendars={ALWAYS_OPEN: AlwaysOpen()},
+        writer=CandleWriter(database, ids, clock),
+        reader=CandleReader(database, ids),
+        clock=clock,
+    )
+
+    def pull(batch: float, whole: float, source: str = "bn") -> RealtimePull:
+        watchlist = Watchlist(
+            database=database,
+            source=source,
+            feed=feed.name,
+            quote_asset="USDT",
+            calendar=ALWAYS_OPEN,
+            configured={"OURS"},
+            symbol_ids=ids,
+        )
+        return RealtimePull(
+            database=database, ingest=ingest, clock=clock, watchlist=watchlist,
+            batch_seconds=batch, watchlist_seconds=whole,
+        )  # fmt: skip
+
+    feed.hangs = {listed[0]}
+    run = await pull(3, 60).run(context(clock))
+    assert (run.status(), run.failed, run.failed_items) == (RunStatus.PARTIAL, 8, [])
+    assert run.items["watchlist"]["error"].startswith("8 of 20 symbols not pulled in time: L00USDT")
+    assert await pulled(database) == {"OURS", *listed[8:]}
+    assert ingest.pulled_until(ours) == NOW
+
+    feed.hangs = set(listed)
+    clock.jump_to(NOW + timedelta(minutes=5))
+    cut = pull(60, 0.1)
+    run = await cut.run(context(clock))
+    assert (run.status(), run.counts["not_pulled"]) == (RunStatus.PARTIAL, 20)
+    assert ingest.pulled_until(ours) == clock.now()
+
+    feed.order, feed.hangs = [], set()
+    clock.jump_to(NOW + timedelta(minutes=6))
+    run = await replace(cut, watchlist_seconds=60).run(context(clock))
+    assert run.status() is RunStatus.OK
+    assert feed.order == ["OURS", *listed[8:], *listed[:8]]  # those first that were not reached
+
+    feed.order = []
+    clock.jump_to(NOW + timedelta(minutes=7))
+    await pull(60, 60, "another").run(context(clock))
+    assert feed.order == ["OURS"]  # a list of another source is none
 
 
 async def pulled(database: Database) -> set[str]:

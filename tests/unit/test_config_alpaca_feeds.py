@@ -27,6 +27,7 @@ venue = "paper"
 calendar = "{calendar}"
 quote_asset = "USDT"
 """
+STREAM = "wss://stream.data{}.alpaca.markets"
 LOOPBACK = 'base_url = "http://127.0.0.1:8083"\nws_url = "ws://127.0.0.1:8083"\n'
 
 
@@ -80,6 +81,25 @@ def test_the_vendors_addresses_are_known_and_a_simulator_may_be_on_loopback(tmp_
         ),
         ('base_url = "https://far.example"', "feeds.shares.ws_url", "required beside"),
         ('ws_url = "wss://far.example"', "feeds.shares.base_url", "required beside"),
+        *(
+            (f'base_url = "https://{host}"\nws_url = "{told}"', f"feeds.shares.{key}", words)
+            for host, told, key, words in (
+                ("api.binance.com", "wss://far.example", "base_url", "of Binance, not of Alpaca"),
+                ("API.Binance.com.", "wss://far.example", "base_url", "of Binance"),
+                ("far.example", "wss://stream.binance.com:9443", "ws_url", "of Binance"),
+                ("api.twelvedata.com", "wss://far.example", "base_url", "of Twelve Data"),
+                ("api.alpaca.markets", "wss://far.example", "base_url", "is of trading"),
+                ("paper-api.alpaca.markets.", "wss://far.example", "base_url", "is of trading"),
+                ("broker-api.alpaca.markets", "wss://far.example", "base_url", "Broker API"),
+                ("stream.data.alpaca.markets", "wss://far.example", "base_url", "not where"),
+                ("far.example", "wss://data.alpaca.markets", "ws_url", "not where this is told"),
+                ("data.alpaca.markets", STREAM.format(".sandbox"), "ws_url", "another place"),
+                ("data.sandbox.alpaca.markets", STREAM.format(""), "ws_url", "another place"),
+                ("data.alpaca.markets", "wss://far.example", "ws_url", "another place"),
+                ("far.example", STREAM.format("") + ".", "ws_url", "another place"),
+            )
+        ),
+        ('base_url = "https://api.binance.com"', "feeds.shares.base_url", "of Binance"),
     ],
 )
 def test_what_does_not_fit_is_refused(line: str, path: str, words: str, tmp_path: Path) -> None:

@@ -65,6 +65,21 @@ def test_the_streams_of_the_vendors_hosts_are_known(tmp_path: Path) -> None:
             ],
             "feeds.bn.ws_url: fstream.binance.com is of USDT-M futures; this feed's market is",
         ),
+        (
+            ['base_url = "https://api.binance.com."', 'ws_url = "wss://FSTREAM.binance.com."'],
+            "feeds.bn.ws_url: fstream.binance.com is of USDT-M futures",
+        ),
+        (
+            [
+                'base_url = "https://demo-api.binance.com"',
+                'ws_url = "wss://stream.binance.com:9443"',
+            ],
+            "feeds.bn.ws_url: stream.binance.com is of live, but demo-api.binance.com of demo",
+        ),
+        (
+            ['base_url = "https://data.alpaca.markets"', 'ws_url = "wss://proxy.example"'],
+            "feeds.bn.base_url: data.alpaca.markets is of Alpaca, not of Binance",
+        ),
         (['ws_url = "wss://proxy.example"'], "feeds.bn.base_url: required beside ws_url"),
         (['base_url = "http://api.binance.com"'], "feeds.bn.base_url: without https"),
         (

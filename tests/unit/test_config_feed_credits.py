@@ -89,6 +89,11 @@ def test_more_symbols_than_a_minute_has_credits_for_are_refused(tmp_path: Path) 
         ('api_secret = { file = "key" }', "feeds.td.api_secret", "a key alone"),
         ('base_url = "http://far.example"', "feeds.td.base_url", "https"),
         ('base_url = "ftp://far.example"', "feeds.td.base_url", "https"),
+        (
+            'base_url = "https://data.alpaca.markets."',
+            "feeds.td.base_url",
+            "of Alpaca, not of Twelve",
+        ),
     ],
 )
 def test_a_key_that_it_has_not_is_refused(line: str, path: str, words: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from tradebotd.config.binance_feeds import url_problems
 from tradebotd.config.feed_credits import READS, pull_every, times_in
 from tradebotd.config.model import Config
 from tradebotd.config.sections import FeedSection
+from tradebotd.config.venue_hosts import host_of, other_vendor_problem, price_host_problem
 from tradebotd.domain.instrument import ALWAYS_OPEN
 
 PRICE_EVERY: Final = timedelta(seconds=5)  # of what the streams do not tell just now
@@ -22,6 +23,9 @@ _STREAMS: Final = {
     _BASE_URL: "wss://stream.data.alpaca.markets",
     "https://data.sandbox.alpaca.markets": "wss://stream.data.sandbox.alpaca.markets",
 }
+_PLACES: Final = {host_of(asked): host_of(told) for asked, told in _STREAMS.items()}
+_STREAM_HOSTS: Final = frozenset(_PLACES.values())
+_VENDORS_OWN: Final = ".alpaca.markets"
 
 
 class Addresses(NamedTuple):
@@ -88,10 +92,38 @@ def _one(path: str, feed: FeedSection) -> Iterator[str]:
         return
     if feed.ws_url is not None and feed.base_url is None:
         yield f"{path}.base_url: required beside ws_url: both are of one place"
+        return
     try:
-        alpaca_addresses(feed)
+        reached = alpaca_addresses(feed)
     except KeyError:
-        yield f"{path}.ws_url: required beside a base_url that is not the vendor's"
+        if (wrong := _host_problem(host_of(feed.base_url), tuple(_PLACES))) is not None:
+            yield f"{path}.base_url: {wrong}"
+        else:
+            yield f"{path}.ws_url: required beside a base_url that is not the vendor's"
+        return
+    yield from _strays(path, reached)
+
+
+def _strays(path: str, reached: Addresses) -> Iterator[str]:
+    """Yield addresses of other vendors, of what tells no prices, or of two places."""
+    asked, told = host_of(reached.base_url), host_of(reached.ws_url)
+    wrong = {
+        "base_url": _host_problem(asked, tuple(_PLACES)),
+        "ws_url": _host_problem(told, tuple(_PLACES.values())),
+    }
+    yield from (f"{path}.{key}: {each}" for key, each in wrong.items() if each is not None)
+    if not any(wrong.values()) and _PLACES.get(asked) != (told if told in _STREAM_HOSTS else None):
+        yield f"{path}.ws_url: {told} is of another place than {asked}: both are of one place"
+
+
+def _host_problem(host: str, known: tuple[str, ...]) -> str | None:
+    """Return why the key is not shown to *host*; None for a simulator's or proxy's, too."""
+    if (wrong := other_vendor_problem("alpaca", host)) is not None or host in known:
+        return wrong
+    if not f".{host}".endswith(_VENDORS_OWN):
+        return None
+    wrong = price_host_problem("alpaca", host)
+    return wrong or f"{host} is not where this is told; the vendor's are {' and '.join(known)}"
 
 
 def _short(config: Config, name: str, feed: FeedSection) -> Iterator[str]:

@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from tradebotd.config.real_venue_facts import REAL_VENUES
 from tradebotd.config.sections import FeedSection
-from tradebotd.config.venue_hosts import stream_host_problem
+from tradebotd.config.venue_hosts import host_of, stream_host_problem
 
 PRICE_EVERY: Final = timedelta(seconds=5)  # of what the streams do not tell just now
 LEAST_PRICE_EVERY: Final = timedelta(seconds=1)
@@ -55,7 +56,7 @@ def feed_addresses(feed: FeedSection) -> Addresses:
 
 def is_live(feed: FeedSection) -> bool:
     """Return whether it asks the machines that live orders go to, whose limits they share."""
-    return feed_addresses(feed).base_url in _LIVE
+    return f"https://{host_of(feed_addresses(feed).base_url)}" in _LIVE
 
 
 def binance_feed_problems(name: str, feed: FeedSection) -> Iterator[str]:
@@ -77,19 +78,24 @@ def binance_feed_problems(name: str, feed: FeedSection) -> Iterator[str]:
         feed_addresses(feed)
     except KeyError:
         yield f"{path}.ws_url: required beside a base_url that is not the vendor's"
-    host = urlsplit(feed.base_url or "").hostname
-    if (
-        host is not None
-        and f"https://{host}" in _STREAMS
-        and (host in _OF_USDM) != (market_of(feed) == "usdm")
-    ):
-        yield f'{path}.base_url: of the other market; this one is "{market_of(feed)}"'
-    told_at = urlsplit(feed.ws_url or "").hostname or ""
-    wrong = stream_host_problem(told_at, futures=market_of(feed) == "usdm")
-    if wrong is not None:
-        yield f"{path}.ws_url: {wrong}"
+    yield from _strays(path, feed)
     if feed.ws_url is not None and feed.base_url is None:
         yield f"{path}.base_url: required beside ws_url: both are of one place"
+
+
+def _strays(path: str, feed: FeedSection) -> Iterator[str]:
+    """Yield addresses of another market or vendor, or of two places."""
+    host, told_at, futures = host_of(feed.base_url), host_of(feed.ws_url), market_of(feed) == "usdm"
+    if f"https://{host}" in _STREAMS and (host in _OF_USDM) != futures:
+        yield f'{path}.base_url: of the other market; this one is "{market_of(feed)}"'
+    elif (wrong := stream_host_problem(host, futures=futures)) is not None:
+        yield f"{path}.base_url: {wrong}"
+    if (wrong := stream_host_problem(told_at, futures=futures)) is not None:
+        yield f"{path}.ws_url: {wrong}"
+    facts = REAL_VENUES["binance_usdm" if futures else "binance_spot"]
+    asked, told = facts.place_of(host), facts.place_of(told_at)
+    if asked is not None and told is not None and asked != told:
+        yield f"{path}.ws_url: {told_at} is of {told}, but {host} of {asked}: both are of one place"
 
 
 def url_problems(path: str, told: str | None, secure: str, plain: str) -> Iterator[str]:
@@ -97,11 +103,10 @@ def url_problems(path: str, told: str | None, secure: str, plain: str) -> Iterat
     if told is None:
         return
     try:
-        url = urlsplit(told)
-        scheme, host = url.scheme, url.hostname
+        scheme, host = urlsplit(told).scheme, host_of(told)
     except ValueError:
-        scheme, host = "", None
-    if host is None or scheme not in {secure, plain}:
+        scheme, host = "", ""
+    if not host or scheme not in {secure, plain}:
         yield f'{path}: write "{secure}://HOST"'
     elif scheme == plain and host not in _LOOPBACK:
         yield f"{path}: without {secure} prices could be changed on their way; write {secure}://"

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from tradebotd.config.model import Config
 from tradebotd.config.sections import FeedSection
+from tradebotd.config.venue_hosts import host_of, other_vendor_problem
 
 PULL: Final = "realtime_pull"
 PULL_EVERY: Final = timedelta(seconds=60)  # as the job's own schedule has it
@@ -51,14 +52,15 @@ def feed_problems(name: str, feed: FeedSection) -> Iterator[str]:
     if feed.base_url is None:
         return
     try:
-        url = urlsplit(feed.base_url)
-        scheme, host = url.scheme, url.hostname
+        scheme, host = urlsplit(feed.base_url).scheme, host_of(feed.base_url)
     except ValueError:
-        scheme, host = "", None
-    if host is None or scheme not in {"https", "http"}:
+        scheme, host = "", ""
+    if not host or scheme not in {"https", "http"}:
         yield f'{path}.base_url: write "https://HOST"'
     elif scheme == "http" and host not in _LOOPBACK:
         yield f"{path}.base_url: without https the key could be read on its way; write https://"
+    elif (wrong := other_vendor_problem("twelvedata", host)) is not None:
+        yield f"{path}.base_url: {wrong}"
 
 
 def credit_problems(config: Config) -> Iterator[str]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from tradebotd.config.model import Config
 from tradebotd.config.real_venue_facts import LIVE, REAL_VENUES, Addresses, RealVenue
 from tradebotd.config.sections import VenueSection
-from tradebotd.config.venue_hosts import price_host_problem, trading_host_problem
+from tradebotd.config.venue_hosts import host_of, price_host_problem, trading_host_problem
 from tradebotd.domain.instrument import ALWAYS_OPEN
 
 # Of the paper venue: a real one has these from itself, and tells them.
@@ -43,11 +43,11 @@ def addresses_of(venue: VenueSection) -> Reached:
     facts, usual = REAL_VENUES[venue.kind], _usual(venue)
     base_url = venue.base_url or usual.base_url
     data_url = venue.data_url or facts.data_url
-    if venue.data_url is None and facts.place_of(_host_of(base_url)) is None:
+    if venue.data_url is None and facts.place_of(host_of(base_url)) is None:
         data_url = base_url  # a simulator or a proxy: no key of it leaves for the vendor
     return Reached(
         base_url=base_url,
-        ws_url=venue.ws_url or facts.ws_url_of(_host_of(base_url)) or "",
+        ws_url=venue.ws_url or facts.ws_url_of(host_of(base_url)) or "",
         data_url=data_url if facts.data_url else "",
         wallet_url=usual.wallet_url,
     )
@@ -90,7 +90,7 @@ def _one(path: str, venue: VenueSection) -> Iterator[str]:
 def _address_problems(path: str, venue: VenueSection) -> Iterator[str]:
     """Yield what is wrong with the addresses; what follows from a wrong one is left out."""
     facts, reached = REAL_VENUES[venue.kind], addresses_of(venue)
-    strays = trading_host_problem(venue.kind, _host_of(reached.base_url)) is not None
+    strays = trading_host_problem(venue.kind, host_of(reached.base_url)) is not None
     for key, url, schemes in (
         ("base_url", reached.base_url, ("https", "http")),
         *((("ws_url", reached.ws_url, ("wss", "ws")),) if reached.ws_url else ()),
@@ -104,7 +104,7 @@ def _address_problems(path: str, venue: VenueSection) -> Iterator[str]:
         found = (_host_problem(venue, key, url), _plain_problem(url, schemes, live=venue.live))
         if any(found):
             yield f"{path}.{key}: {'; '.join(each for each in found if each)}"
-    if strays or trading_host_problem(venue.kind, _host_of(reached.ws_url)):
+    if strays or trading_host_problem(venue.kind, host_of(reached.ws_url)):
         return
     problem = _place_problem(facts, reached)
     if problem is not None:
@@ -113,7 +113,7 @@ def _address_problems(path: str, venue: VenueSection) -> Iterator[str]:
 
 def _host_problem(venue: VenueSection, key: str, url: str) -> str | None:
     """Return why *url* is of another market, or does not fit `live`."""
-    host = _host_of(url)
+    host = host_of(url)
     if key == "data_url":
         return price_host_problem(venue.kind, host) or _data_problem(venue, url)
     return trading_host_problem(venue.kind, host) or url_problem(venue, url)
@@ -121,7 +121,7 @@ def _host_problem(venue: VenueSection, key: str, url: str) -> str | None:
 
 def _place_problem(facts: RealVenue, reached: Reached) -> str | None:
     """S13, F15: return why orders sent to one address would not be told at the other."""
-    sent_to, told_by = _host_of(reached.base_url), _host_of(reached.ws_url)
+    sent_to, told_by = host_of(reached.base_url), host_of(reached.ws_url)
     if not sent_to:
         return None
     if not reached.ws_url:
@@ -182,7 +182,7 @@ def _one_stream_an_account(config: Config) -> Iterator[str]:
 
 def _is_url(url: str, schemes: tuple[str, str]) -> bool:
     try:
-        return urlsplit(url).scheme in schemes and bool(_host_of(url))
+        return urlsplit(url).scheme in schemes and bool(host_of(url))
     except ValueError:
         return False
 
@@ -200,9 +200,8 @@ def _plain_problem(url: str, schemes: tuple[str, str], *, live: bool) -> str | N
 def on_loopback(url: str | None) -> bool:
     """Return whether *url* is of this machine, and never leaves it."""
     try:
-        host = urlsplit(url or "").hostname
-        return host is not None and (host == "localhost" or ip_address(host).is_loopback)
-    except ValueError:  # neither a URL nor an address
+        return (host := host_of(url)) == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # no address
         return False
 
 
@@ -211,7 +210,7 @@ def url_problem(venue: VenueSection, url: str) -> str | None:
 
     A host that is not the vendor's (a simulator, a proxy) is not live.
     """
-    facts, host = REAL_VENUES[venue.kind], _host_of(url)
+    facts, host = REAL_VENUES[venue.kind], host_of(url)
     is_live = facts.place_of(host) == LIVE
     if venue.live and not is_live:
         return f"live = true, but {host} is no live address of the venue"
@@ -220,16 +219,9 @@ def url_problem(venue: VenueSection, url: str) -> str | None:
     return None
 
 
-def _host_of(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
-
-
 def _data_problem(venue: VenueSection, url: str) -> str | None:
     """Return why a live key must not be shown there. Prices are the same, live and to rehearse."""
-    host = _host_of(url)
+    host = host_of(url)
     if venue.live and REAL_VENUES[venue.kind].place_of(host) is None:
         return f"live = true, but {host} is no address of the venue"
     return None

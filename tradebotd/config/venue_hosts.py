@@ -5,6 +5,7 @@ A host that is not listed here is judged by its place alone (`real_venue_facts`)
 
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 SPOT: Final = "spot"
 SPOT_PRICES: Final = "spot prices alone"
@@ -47,6 +48,38 @@ _VENDORS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 }
 _TRADED: Final = {"binance_spot": SPOT, "binance_usdm": USDM, "alpaca": TRADING}
 _KINDS: Final = {SPOT: "binance_spot", USDM: "binance_usdm"}
+# All that is below them is the vendor's: a key of another vendor has no business there.
+_DOMAINS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Binance": ("binance.com", "binance.vision", "binancefuture.com"),
+    "Alpaca": ("alpaca.markets",),
+    "Twelve Data": ("twelvedata.com",),
+}
+_VENDOR_OF: Final = {
+    "binance_spot": "Binance",
+    "binance_usdm": "Binance",
+    "binance": "Binance",
+    "alpaca": "Alpaca",
+    "twelvedata": "Twelve Data",
+}
+
+
+def host_of(url: str | None) -> str:
+    """Return the host of *url* as hosts are compared; empty where it has none.
+
+    `HOST.` is the same machine as `host`.
+    """
+    try:
+        return (urlsplit(url or "").hostname or "").lower().rstrip(".")
+    except ValueError:
+        return ""
+
+
+def other_vendor_problem(kind: str, host: str) -> str | None:
+    """Return why a key for venues or feeds of *kind* is not shown to *host*: it is another's."""
+    for vendor, domains in _DOMAINS.items():
+        if vendor != _VENDOR_OF[kind] and any(f".{host}".endswith(f".{each}") for each in domains):
+            return f"{host} is of {vendor}, not of {_VENDOR_OF[kind]}"
+    return None
 
 
 def use_of(kind: str, host: str) -> str | None:
@@ -58,6 +91,8 @@ def use_of(kind: str, host: str) -> str | None:
 
 def trading_host_problem(kind: str, host: str) -> str | None:
     """Return why no orders of a venue of *kind* go to *host*, nor are told there."""
+    if (wrong := other_vendor_problem(kind, host)) is not None:
+        return wrong
     use, traded = use_of(kind, host), _TRADED[kind]
     if use is None or use == traded:
         return None
@@ -67,12 +102,16 @@ def trading_host_problem(kind: str, host: str) -> str | None:
 
 def price_host_problem(kind: str, host: str) -> str | None:
     """Return why a venue of *kind*, of prices with hosts of their own, is told none at *host*."""
+    if (wrong := other_vendor_problem(kind, host)) is not None:
+        return wrong
     use = use_of(kind, host)
     return None if use in {None, PRICES} else f"{host} is of {use}, and tells no prices"
 
 
 def stream_host_problem(host: str, *, futures: bool) -> str | None:
     """Return why a feed of Binance is told nothing of its market at *host*."""
+    if (wrong := other_vendor_problem("binance", host)) is not None:
+        return wrong
     use = use_of("binance_spot", host)
     wanted = {USDM} if futures else {SPOT, SPOT_PRICES}
     if use is None or use in wanted:

@@ -1,11 +1,11 @@
 """Places of the venues in the file: real money, or which kind of play money."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from tradebotd.config.real_venue_facts import LIVE, PAPER, facts_of
 from tradebotd.config.real_venues import addresses_of, on_loopback
 from tradebotd.config.sections import VenueSection
+from tradebotd.config.venue_hosts import host_of
 
 SIMULATOR: Final = "simulator"
 ELSEWHERE: Final = "not live"  # an address that is not the vendor's: whose money it is, it knows
@@ -21,4 +21,4 @@ def place_of_venue(venue: VenueSection) -> str:
     base_url = addresses_of(venue).base_url
     if on_loopback(base_url):
         return SIMULATOR
-    return facts.place_of((urlsplit(base_url).hostname or "").lower()) or ELSEWHERE
+    return facts.place_of(host_of(base_url)) or ELSEWHERE

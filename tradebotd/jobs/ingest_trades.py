@@ -11,7 +11,8 @@ from tradebotd.domain.durations import spoken
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import JobName
 from tradebotd.domain.job import Outcome, Summary
-from tradebotd.domain.public_market import PublicTrade, TradePage
+from tradebotd.domain.public_market import TradePage
+from tradebotd.jobs.retention import KEEP
 from tradebotd.jobs.side_by_side import side_by_side
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.public_market import RecordedSymbol
@@ -41,7 +42,6 @@ class IngestTrades:
     clock: Clock
     symbols: Sequence[RecordedSymbol]
     _looks: dict[str, _Look] = field(default_factory=dict)
-    _months: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def name(self) -> JobName:
@@ -80,7 +80,7 @@ class IngestTrades:
             _log.warning("recording begun anew", symbol=symbol, behind=newest.executed_at)
         for _ in range(MOST_PAGES):
             page = await recorded.market.trades(recorded.name, after)
-            await self._store(recorded, page, summary)
+            is_past = not await self._store(recorded, page, summary)
             missed = _missed(page, after)
             for word, count in (("missed", missed), ("bad", page.bad)):
                 if count:
@@ -89,7 +89,7 @@ class IngestTrades:
             if missed:
                 _log.warning("public trades missed", symbol=symbol, behind=after, count=missed)
             after = after if page.last_id is None else page.last_id
-            self._looks[symbol] = _Look(after, page.full)
+            self._looks[symbol] = _Look(None if is_past else after, page.full)
             if not page.full:
                 break
         else:
@@ -101,26 +101,28 @@ class IngestTrades:
             summary.failed += item["bad"]
             item["error"] = f"{item['bad']} trades make no sense, and are left out"
 
-    async def _store(self, recorded: RecordedSymbol, page: TradePage, summary: Summary) -> None:
+    async def _store(self, recorded: RecordedSymbol, page: TradePage, summary: Summary) -> bool:
+        """Store what is not past its keep time; return False where everything was."""
         summary.attempted += len(page.trades) + page.bad
-        if not page.trades:
-            return
-        await self._ensure_months(page.trades)
+        keep_from = self.clock.now() - KEEP[market_trades.TABLE]
+        kept = [trade for trade in page.trades if trade.executed_at >= keep_from]
+        if len(kept) < len(page.trades):  # retention would drop them at once
+            too_old = len(page.trades) - len(kept)
+            summary.counts["too_old"] = summary.counts.get("too_old", 0) + too_old
+        if not kept:
+            summary.skipped += len(page.trades)
+            return not page.trades
+        # Each time: retention drops months, and may have dropped one that was there a page ago.
+        months = {(each.executed_at.year, each.executed_at.month): each for each in kept}
         async with self.database.connection() as connection:
+            for trade in months.values():
+                await market_trades.ensure_month(connection, trade.executed_at)
             inserted = await market_trades.insert(
-                connection, recorded.market.name, recorded.symbol, page.trades
+                connection, recorded.market.name, recorded.symbol, kept
             )
         summary.inserted += inserted
         summary.skipped += len(page.trades) - inserted
-
-    async def _ensure_months(self, trades: Sequence[PublicTrade]) -> None:
-        """Create the partitions, each checked once."""
-        for trade in (trades[0], trades[-1]):
-            month = (trade.executed_at.year, trade.executed_at.month)
-            if month not in self._months:
-                async with self.database.connection() as connection:
-                    await market_trades.ensure_month(connection, trade.executed_at)
-                self._months.add(month)
+        return True
 
     async def _newest(self, recorded: RecordedSymbol) -> market_trades.NewestTrade | None:
         async with self.database.connection() as connection:

@@ -1,9 +1,11 @@
 """Pull of the newest closed candles of all symbols; higher timeframes are rolled up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+
+import anyio
 
 from tradebotd.domain.durations import spoken
 from tradebotd.domain.ids import JobName
@@ -18,23 +20,73 @@ from tradebotd.storage import ohlc
 from tradebotd.storage.postgres.database import Database
 
 NAME: Final = JobName("realtime_pull")
+# Of the watchlist, in host time: nobody who waits for candles that are traded on waits longer than
+# a batch, and the pull of the next minute is not late.
+BATCH: Final = 8
+BATCH_SECONDS: Final = 10.0
+WATCHLIST_SECONDS: Final = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealtimePull:
+    """Job that pulls the symbols of the file first, and those of the watchlist behind them.
+
+    *batch_seconds* and *watchlist_seconds* bound the latter; what they cut short comes first in the
+    next run, if it was not asked for at all.
+    """
+
     database: Database
     ingest: Ingest
     clock: Clock
     data_ends: datetime | None = None  # of recorded data: nothing newer can be expected
     watchlist: Watchlist | None = None
+    batch_seconds: float = BATCH_SECONDS
+    watchlist_seconds: float = WATCHLIST_SECONDS
+    _unreached: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> JobName:
         return NAME
 
     async def run(self, context: RunContext) -> Summary:
-        symbols = [each for each in await self._symbols() if context.wants(each.symbol)]
-        return summarize(await self.ingest.pull(context.now, symbols))
+        symbols = [each for each in self.ingest.symbols if context.wants(each.symbol)]
+        pulled = await self.ingest.pull(context.now, symbols)
+        if self.watchlist is None:
+            return summarize(pulled)
+        extra = [each for each in await self.watchlist.symbols() if context.wants(each.symbol)]
+        cut = await self._pull_watchlist(extra, context.now, pulled)
+        summary = summarize(pulled)
+        if cut:  # no failed items: another try at once would hold up the others once more
+            summary.failed += len(cut)
+            summary.attempted = max(summary.attempted + len(cut), summary.failed + pulled.answered)
+            summary.counts["not_pulled"] = len(cut)
+            named = f"{', '.join(cut[:3])}{', …' if len(cut) > 3 else ''}"
+            told = f"{len(cut)} of {len(extra)} symbols not pulled in time: {named}"
+            summary.items["watchlist"] = {"error": told}
+        return summary
+
+    async def _pull_watchlist(
+        self, symbols: Sequence[MarketSymbol], now: datetime, pulled: PullResult
+    ) -> list[str]:
+        """Pull *symbols* into *pulled*, a few at once; return those for which the time was short.
+
+        A batch is stored as a whole or not at all.
+        """
+        turn = sorted(symbols, key=lambda each: each.symbol not in self._unreached)
+        missing = dict.fromkeys(each.symbol for each in turn)
+        unreached = set(missing)
+        with anyio.move_on_after(self.watchlist_seconds):
+            for first in range(0, len(turn), BATCH):
+                batch = turn[first : first + BATCH]
+                names = {each.symbol for each in batch}
+                unreached -= names
+                with anyio.move_on_after(self.batch_seconds):
+                    pulled.add(await self.ingest.pull(now, batch))
+                    for name in names:
+                        del missing[name]
+        self._unreached.clear()
+        self._unreached.update(unreached)
+        return list(missing)
 
     async def outcome(self) -> Outcome:
         """Check that open markets' newest candles are younger than two intervals."""

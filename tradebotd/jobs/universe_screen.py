@@ -41,7 +41,7 @@ class UniverseScreen:
     async def run(self, context: RunContext) -> Summary:
         """Screen. Parameter: `seed`, that of the sample; without it one is drawn, and recorded.
 
-        Raises FeedError, RefusedError.
+        Raises FeedError, also where fewer than half of the sample have figures; RefusedError.
         """
         self.check(context.params)
         assets = self._assets()
@@ -54,8 +54,13 @@ class UniverseScreen:
         found = screen(figures, self.rules)
         summary = Summary(attempted=len(sample), acted=1)
         summary.counts["sample_seed"] = seed
-        summary.counts["without_figures"] = len(sample) - len(figures)
+        without = summary.counts["without_figures"] = len(sample) - len(figures)
         summary.counts.update(found.refused)
+        if 2 * len(figures) < len(sample):
+            raise FeedError(
+                f"{assets.name}: only {len(figures)} of {len(sample)} assets have figures;"
+                " the watchlist before it stays"
+            )
         if not found.ranked:
             raise FeedError(
                 f"{assets.name}: none of {len(sample)} assets passes the limits of [universe]"
@@ -64,7 +69,11 @@ class UniverseScreen:
         rows = [(name, _reasons(day, assets.name)) for name, day in found.ranked]
         async with self.database.connection() as connection:
             summary.inserted = await universe.insert(connection, context.now, seed, rows)
-        summary.skipped = len(sample) - summary.inserted
+        summary.skipped = len(sample) - summary.inserted - without
+        if without:  # no failed items: the ranking is of the whole sample
+            summary.failed = without
+            told = f"{without} of {len(sample)} have no figures, and are not ranked"
+            summary.items["figures"] = {"error": told}
         return summary
 
     async def outcome(self) -> Outcome:
@@ -73,6 +82,10 @@ class UniverseScreen:
             rows = await universe.latest(connection)
         if not rows:
             return Outcome(ok=False, message="no watchlist yet")
+        source = rows[0].reasons.get("source")
+        if self.assets is not None and source != self.assets.name:
+            message = f"the watchlist is of {source}, and is not used for {self.assets.name}"
+            return Outcome(ok=False, message=message)
         age = self.clock.now() - rows[0].screened_at
         if [row.rank for row in rows] != list(range(1, len(rows) + 1)):
             return Outcome(ok=False, message="the ranks of the watchlist have gaps")

@@ -101,8 +101,7 @@ class Ingest:
 
     def pulled_until(self, symbol: MarketSymbol) -> datetime | None:
         """Return the time up to which the feed's candles are stored; None before a pull."""
-        state = self._tracks.get(symbol.symbol)
-        return None if state is None else state.until
+        return None if (state := self._tracks.get(symbol.symbol)) is None else state.until
 
     async def pull(
         self, now: datetime, symbols: Sequence[MarketSymbol] | None = None
@@ -118,7 +117,7 @@ class Ingest:
                 result.answered = len(fetched)
                 await self._store(fetched, result)
             except BaseException:
-                self.reset()
+                self.reset(wanted)  # the others' caches are whole
                 raise
         return result
 
@@ -190,12 +189,13 @@ class Ingest:
             self._reader.forget(symbol.symbol)
             self._tracks.pop(symbol.symbol, None)
 
-    def reset(self) -> None:
-        """Drop all caches, after a failure or retention; they are read again from storage."""
-        self._tracks.clear()
+    def reset(self, symbols: Sequence[MarketSymbol] | None = None) -> None:
+        """Drop the caches of *symbols*, else all, after a failure or retention: storage has it."""
+        told = self.symbols if symbols is None else symbols
+        for name in {each.symbol for each in told} | set(self._tracks if symbols is None else ()):
+            self._tracks.pop(name, None)
+            self._reader.forget(name)
         self._seen_rejects.clear()
-        for symbol in self.symbols:
-            self._reader.forget(symbol.symbol)
 
     async def _state(self, symbol: MarketSymbol, result: PullResult) -> SymbolState | None:
         known = self._tracks.get(symbol.symbol)

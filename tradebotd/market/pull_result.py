@@ -19,6 +19,17 @@ class PullResult:
     answered: int = 0  # symbols whose feed answered, even without new candles
     feeds: dict[str, FeedName] = field(default_factory=dict)  # source of candles by symbol
 
+    def add(self, other: "PullResult") -> None:
+        """Add the result of a pull of other symbols."""
+        self.counts += other.counts
+        self.rolled_up += other.rolled_up
+        self.rejected |= other.rejected
+        self.reasons |= other.reasons
+        self.outliers |= other.outliers
+        self.errors |= other.errors
+        self.answered += other.answered
+        self.feeds |= other.feeds
+
     def quarantined(self, symbol: str) -> str:
         """Describe how much of *symbol* was quarantined."""
         count, reason = self.rejected[symbol], self.reasons[symbol]

@@ -19,10 +19,13 @@ UNTRADED: Final = Decimal("0.00000001")  # tick and lot of a symbol that nothing
 class Watchlist:
     """Follower of the table `universe`. *configured*: names at the feed that are pulled anyway.
 
+    *source*: whose assets are screened; a list of another one's, from before the file was changed,
+    is none: its names may mean something else at the feed, or nothing.
     *symbol_ids* is that of whoever writes candles, and gets the ids of the watchlist's symbols.
     """
 
     database: Database
+    source: str
     feed: FeedName
     quote_asset: str
     calendar: str
@@ -35,20 +38,21 @@ class Watchlist:
         """Return them, with a row and an id of each; by name."""
         async with self.database.connection() as connection:
             rows = await universe.latest(connection)
-        names = tuple(sorted(row.symbol for row in rows if row.symbol not in self.configured))
+        ours = [row.symbol for row in rows if row.reasons.get("source") == self.source]
+        names = tuple(sorted(name for name in ours if name not in self.configured))
         if names == self._names:
             return self._symbols
-        symbols = tuple(self._symbol(name, str(rows[0].reasons.get("source"))) for name in names)
+        symbols = tuple(self._symbol(name) for name in names)
         for symbol in symbols:
             async with self.database.connection() as connection:
                 self.symbol_ids[symbol.symbol] = await follow_symbol(connection, symbol)
         self._names, self._symbols = names, symbols
         return symbols
 
-    def _symbol(self, name: str, source: str) -> MarketSymbol:
+    def _symbol(self, name: str) -> MarketSymbol:
         instrument = Instrument(
             symbol=name,
-            venue=VenueName(source),
+            venue=VenueName(self.source),
             base_asset=name.removesuffix(self.quote_asset) or name,
             quote_asset=self.quote_asset,
             tick_size=UNTRADED,

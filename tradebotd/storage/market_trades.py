@@ -7,6 +7,7 @@ from typing import Final, LiteralString, NamedTuple
 from tradebotd.domain.public_market import PublicTrade
 from tradebotd.storage.postgres.database import Connection
 
+TABLE: Final = "market_trades"
 _ENSURE_MONTH: Final[LiteralString] = "SELECT ensure_month('market_trades', $1)"
 _INSERT: Final[LiteralString] = """
 INSERT INTO market_trades (venue, symbol, trade_id, executed_at, price, quantity, side)

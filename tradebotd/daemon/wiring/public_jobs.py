@@ -106,10 +106,12 @@ def watchlist(
     told = config.universe.pull_from
     if told is None:
         return None
-    source = config.venues.get(screened_from(config) or "")
+    screened = screened_from(config) or ""
+    source, places = config.venues.get(screened), places_by_name(config)
     of_shares = source is not None and source.kind == "alpaca"
     return Watchlist(
         database=database,
+        source=places[screened].name if screened in places else screened,
         feed=FeedName(told),
         quote_asset=DOLLARS if of_shares else config.symbol_cache.quote_asset,
         calendar="XNYS" if of_shares else ALWAYS_OPEN,
