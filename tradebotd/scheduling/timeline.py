@@ -79,7 +79,7 @@ class Playback:
         clock: MarketClock,
         reached: Reached,
         on_tick: OnTick,
-        prime: Callable[[Tick], None],
+        prime: Callable[[Tick], object],
         look_back: timedelta = PRIME_LOOK_BACK,
         host_seconds: Callable[[], float] = monotonic,
     ) -> None:
@@ -98,7 +98,7 @@ class Playback:
         self.next = next(self._path, None)
         self._prime(prime)
 
-    def _prime(self, prime: Callable[[Tick], None]) -> None:
+    def _prime(self, prime: Callable[[Tick], object]) -> None:
         """Load the prices before *reached* without acting on them."""
         if self.reached.at is None:
             return
