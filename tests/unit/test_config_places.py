@@ -174,12 +174,10 @@ def test_what_is_in_no_file_is_told_as_it_is(problem: str) -> None:
 def test_one_mistake_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """N40: nor is what points to a mistake another one."""
     replay = SMALLEST.replace('"synthetic"', '"replay"\npath = "none/*.csv"')
-    later = SMALLEST.replace('"synthetic"', '"alpaca"')
     nameless = ONE_BOT.replace('symbol = "BTCUSDT"\nfeeds', 'symbol = "BTC/USDT"\nfeeds')
     no_table = "feeds.history = 1\n" + ONE_BOT.replace('[feeds.history]\nkind = "synthetic"', "")
     for text, place in (
         (replay, "feeds.history.path"),
-        (later, "feeds.history.kind"),
         (nameless, "symbols[0].symbol ('BTC/USDT', line 7)"),
         (no_table, "feeds.history"),
     ):
