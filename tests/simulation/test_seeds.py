@@ -47,7 +47,9 @@ def test_whatever_befalls_venue_and_database_the_books_are_true_in_the_end(
 @pytest.mark.timeout(900)
 def test_a_venue_with_stop_limits_for_the_day_keeps_the_books_true_too(tmp_path: Path) -> None:
     """M5.1-M5.7, I1-I5, I7: the rehearsal venue, through its adapter; a thousand by `--venue rehearsal`."""
-    rows = _simulate(tmp_path / "seeds.jsonl", "--venue", "rehearsal", "--seeds", str(REHEARSED))
+    rows = _simulate(
+        tmp_path / "seeds.jsonl", "--venue", "rehearsal", "--first", "40", "--seeds", str(REHEARSED)
+    )
 
     assert len(rows) == REHEARSED
     for what in ("fills", "kill", "lost", "promised", "decided", "day over", "transfer"):

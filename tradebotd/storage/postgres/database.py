@@ -207,7 +207,8 @@ class Database:
             try:
                 yield connection
             except _BROKEN:
-                connection.terminate()  # the pool must not hand it out again
+                with suppress(asyncpg.InterfaceError):  # the pool has taken it back already
+                    connection.terminate()  # it must not hand it out again
                 raise
             finally:
                 self.pool_in_use -= 1
