@@ -5,17 +5,15 @@ counts in the same window.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from random import Random
 from typing import Final, NamedTuple, Protocol
-
-import structlog
 
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName
 from tradebotd.feeds.alpaca import facts
+from tradebotd.feeds.asking import Told, answered, asked
 from tradebotd.net.allow_list import AllowList
-from tradebotd.net.answers import Source, Value
-from tradebotd.net.errors import NetError, NoAnswerError, NotSentError
 from tradebotd.net.gate import Gate, Turn
 from tradebotd.net.http import Answer, HttpClient, Timeouts
 from tradebotd.net.limited import Call, LimitedClient
@@ -32,9 +30,6 @@ ALLOWED: Final = AllowList(
         )
     ]
 )
-ATTEMPTS: Final = 2
-FIRST_PAUSE: Final = 0.2  # seconds before the second attempt; doubled before each further one
-_log = structlog.get_logger(__name__)
 
 
 class Limits(Protocol):
@@ -77,11 +72,6 @@ SERIES: Final = Kind(Priority.READ, Timeouts(connect=3.0, answer=30.0), 60.0)
 PRICES: Final = Kind(Priority.PROTECTIVE, Timeouts(connect=3.0, answer=10.0), 2.0)
 
 
-class Told(NamedTuple):
-    answer: Value
-    source: Source
-
-
 class Refusal(NamedTuple):
     """What is said instead of an answer."""
 
@@ -92,10 +82,6 @@ class Refusal(NamedTuple):
     def is_of_a_name(self) -> bool:
         """Whether one of the symbols may be the reason, so that the others are asked for alone."""
         return self.status in {400, 422}
-
-
-class _AgainError(Exception):
-    """Failure that a second attempt may not meet."""
 
 
 class Client:
@@ -141,36 +127,20 @@ class Client:
         return await self._ask(facts.CRYPTO_TRADES if crypto else facts.STOCK_TRADES, PRICES, query)
 
     async def _ask(self, path: str, kind: Kind, query: Mapping[str, str]) -> Told | Refusal:
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return await self._ask_once(path, kind, query)
-            except _AgainError as error:
-                if attempt >= ATTEMPTS:
-                    raise FeedError(str(error)) from error
-                span = FIRST_PAUSE * 2.0 ** (attempt - 1)
-                _log.info("feed asked again", feed=self.name, path=path, reason=str(error))
-                await self._host.sleep(span * (0.5 + self._random.random()))
-            except NetError as error:
-                raise FeedError(str(error)) from error
+        return await asked(
+            partial(self._ask_once, path, kind, query),
+            feed=self.name,
+            path=path,
+            host=self._host,
+            random=self._random,
+        )
 
     async def _ask_once(self, path: str, kind: Kind, query: Mapping[str, str]) -> Told | Refusal:
-        """Send one request. Raises _AgainError, NetError."""
+        """Send one request. Raises AgainError, NetError."""
         call = Call(costs=self._limits.costs, priority=kind.priority, wait=kind.patience)
-        try:
-            answer = await self._client.request(
-                "GET", path, call, query=query, timeouts=kind.timeouts
-            )
-        except NoAnswerError as error:
-            raise _AgainError(str(error)) from error
-        except NotSentError as error:
-            if error.until is not None or error.banned:  # no room, or a ban
-                raise
-            raise _AgainError(str(error)) from error
-        source = self._http.source("GET", path, answer)
-        if answer.status >= 500:
-            raise _AgainError(source.told("which is a failure"))
+        answer, source = await answered(
+            self._client, path, call, query=query, timeouts=kind.timeouts
+        )
         if answer.status >= 400:
             return Refusal(answer.status, source.told("a refusal"))
         return Told(source.json(), source)

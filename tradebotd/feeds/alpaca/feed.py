@@ -1,9 +1,9 @@
 """Feed adapter of Alpaca: live, on the wall clock; implements `ports.feed.StreamedFeed`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Final, Literal
 
 import structlog
@@ -18,6 +18,7 @@ from tradebotd.feeds.alpaca import facts
 from tradebotd.feeds.alpaca.client import Client, Refusal
 from tradebotd.feeds.alpaca.parsing import Page, Price, page_of, trades_of
 from tradebotd.feeds.alpaca.streams import DataStreams, Heard
+from tradebotd.feeds.batches import batched
 from tradebotd.feeds.kept_candles import KeptCandles
 from tradebotd.net.errors import MisshapenError
 from tradebotd.ports.clock import Clock, HostClock
@@ -214,7 +215,7 @@ class AlpacaFeed:
                     for name in asked
                     if facts.is_crypto(name) is crypto and (name in self._refused) is again
                 ]
-                questions += _batched(some, facts.MOST_NAMES)
+                questions += batched(some, facts.MOST_NAMES)
         return questions
 
     async def _prices(self, names: Sequence[str]) -> dict[str, Decimal]:
@@ -315,9 +316,3 @@ def _on_grid(timeframe: Timeframe, instant: datetime) -> datetime:
     """Return the first open time of a candle from *instant* on."""
     floor = timeframe.floor(instant)
     return floor if floor == instant else floor + timeframe.duration
-
-
-def _batched(names: Iterable[str], most: int) -> Iterator[tuple[str, ...]]:
-    left = iter(names)
-    while some := tuple(islice(left, most)):
-        yield some

@@ -15,8 +15,9 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
+from tradebotd.feeds.asking import Told
 from tradebotd.feeds.binance import facts
-from tradebotd.feeds.binance.client import Client, Refusal, Told
+from tradebotd.feeds.binance.client import Client, Refusal
 from tradebotd.feeds.binance.events import Minute
 from tradebotd.feeds.binance.parsing import Page, in_ms, page_of, prices_of
 from tradebotd.feeds.binance.streams import Heard, MarketStreams

@@ -12,8 +12,9 @@ from tradebotd.domain.public_market import (
     OrderBookSnapshot,
     TradePage,
 )
+from tradebotd.feeds.asking import Told
 from tradebotd.feeds.binance import facts
-from tradebotd.feeds.binance.client import Client, Told
+from tradebotd.feeds.binance.client import Client
 from tradebotd.feeds.binance.public_answers import (
     TRADES_AT_ONCE,
     book_of,

@@ -4,12 +4,11 @@ A stream may be connected, answer pings, and tell nothing: so each is judged by 
 and by what is polled meanwhile. A symbol that was not heard of for a while counts as not told.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from itertools import islice
 from random import Random
 from typing import Final, TypeVar
 
@@ -20,6 +19,7 @@ import structlog
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.quote import PriceKind
+from tradebotd.feeds.batches import batched
 from tradebotd.feeds.binance import facts
 from tradebotd.feeds.binance.events import (
     Answered,
@@ -161,7 +161,7 @@ class MarketStreams:
         return [
             _Plan(path, tuple(s for _, s in some), tuple(dict.fromkeys(n for n, _ in some)))
             for path, all_ in routes.items()
-            for some in _batched(all_, self._most)
+            for some in batched(all_, self._most)
         ]
 
     async def _keep(self, plan: _Plan, heard: Heard) -> None:
@@ -201,7 +201,7 @@ class MarketStreams:
             raise failure
 
     async def _subscribe(self, plan: _Plan, connection: Connection) -> None:
-        for some in _batched(plan.streams, facts.PARAMS_AT_ONCE):
+        for some in batched(plan.streams, facts.PARAMS_AT_ONCE):
             self._asked += 1
             plan.waiting[self._asked] = some
             asked = {"method": "SUBSCRIBE", "params": some, "id": self._asked}
@@ -378,9 +378,3 @@ def stream_opener(
         return connect(name, f"{ws_url}{path}", limits=limits)
 
     return open_stream
-
-
-def _batched(all_: Sequence[T], most: int) -> Iterator[tuple[T, ...]]:
-    left = iter(all_)
-    while some := tuple(islice(left, most)):
-        yield some

@@ -2,29 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Final, NamedTuple
 
-import structlog
-
 from tradebotd.domain.errors import FeedError
 from tradebotd.domain.ids import FeedName
+from tradebotd.feeds.asking import AgainError, asked
 from tradebotd.feeds.twelvedata import facts
 from tradebotd.feeds.twelvedata.credits import Credits
 from tradebotd.feeds.twelvedata.refusals import Refusal, Why, refusal_of
 from tradebotd.net.allow_list import AllowList
 from tradebotd.net.answers import Source, Value
-from tradebotd.net.errors import MisshapenError, NetError, NoAnswerError, NotSentError
+from tradebotd.net.errors import MisshapenError, NoAnswerError, NotSentError
 from tradebotd.net.http import HttpClient, Timeouts
 from tradebotd.net.rate_limit import Priority
 from tradebotd.net.redaction import Redactor
 from tradebotd.ports.clock import HostClock
 
 ALLOWED: Final = AllowList([("GET", "/time_series"), ("GET", "/price")])
-ATTEMPTS: Final = 2
-FIRST_PAUSE: Final = 0.2  # seconds before the second attempt; doubled before each further one
 _FOR_ALL: Final = {Why.MINUTE, Why.DAY, Why.KEY, Why.SERVER}
-_log = structlog.get_logger(__name__)
 
 
 class Call(NamedTuple):
@@ -46,14 +43,6 @@ class Told(NamedTuple):
     answer: Value
     source: Source
     refusal: Refusal | None
-
-
-class _AgainError(Exception):
-    """Failure that a second attempt may not meet; *pause*: seconds before it, None: the usual."""
-
-    def __init__(self, reason: str, pause: float | None = None) -> None:
-        super().__init__(reason)
-        self.pause = pause
 
 
 def http_client(
@@ -91,37 +80,28 @@ class Client:
 
     async def ask(self, call: Call, names: Sequence[str], query: Mapping[str, str]) -> Told:
         """Ask about *names*, in one request. Refusals of single ones are left to the caller."""
-        asked = {"symbol": ",".join(names), **query}
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return await self._ask(call, asked, facts.cost(len(names)))
-            except _AgainError as error:
-                if attempt >= ATTEMPTS:
-                    raise FeedError(str(error)) from error
-                pause = error.pause
-                if pause is None:
-                    span = FIRST_PAUSE * 2.0 ** (attempt - 1)
-                    pause = span * (0.5 + self._random.random())
-                _log.info("feed asked again", feed=self.name, path=call.path, reason=str(error))
-                await self._host.sleep(pause)
-            except NetError as error:
-                raise FeedError(str(error)) from error
+        query = {"symbol": ",".join(names), **query}
+        return await asked(
+            partial(self._ask, call, query, facts.cost(len(names))),
+            feed=self.name,
+            path=call.path,
+            host=self._host,
+            random=self._random,
+        )
 
-    async def _ask(self, call: Call, asked: Mapping[str, str], cost: int) -> Told:
-        """Send one request. Raises _AgainError, NetError and FeedError."""
+    async def _ask(self, call: Call, query: Mapping[str, str], cost: int) -> Told:
+        """Send one request. Raises AgainError, NetError and FeedError."""
         try:
             async with self.credits.turn(cost, call.priority, wait=call.patience) as turn:
                 answer = await self._http.request(
-                    "GET", call.path, query=asked, timeouts=call.timeouts
+                    "GET", call.path, query=query, timeouts=call.timeouts
                 )
         except NoAnswerError as error:
-            raise _AgainError(str(error)) from error
+            raise AgainError(str(error)) from error
         except NotSentError as error:
             if error.until is not None:  # no credits, or none before an instant
                 raise FeedError(f"{self.name}: {call.path}: {error}") from error
-            raise _AgainError(str(error)) from error
+            raise AgainError(str(error)) from error
         self.credits.observe(answer.headers)
         source = Source(
             f"{self.name}: GET {call.path}", answer.body, answer.status, self._http.redact
@@ -131,10 +111,10 @@ class Client:
             refusal = refusal_of(value)
         except MisshapenError as error:
             if answer.status >= 500:
-                raise _AgainError(str(error)) from error
+                raise AgainError(str(error)) from error
             raise
         if refusal is None and answer.status >= 500:
-            raise _AgainError(str(source.misshapen("which is a failure")))
+            raise AgainError(str(source.misshapen("which is a failure")))
         if refusal is None and answer.status >= 400:
             raise source.misshapen("which is a refusal without a reason")
         if refusal is not None and refusal.why in _FOR_ALL:
@@ -152,8 +132,8 @@ class Client:
             until = self.credits.minute_spent(refusal.why)
             pause = until - self._host.now()
             if pause <= timedelta(seconds=call.patience):
-                raise _AgainError(told, max(0.0, pause.total_seconds()))
+                raise AgainError(told, max(0.0, pause.total_seconds()))
             raise FeedError(told)
         if refusal.why is Why.SERVER:
-            raise _AgainError(told)
+            raise AgainError(told)
         raise FeedError(told)

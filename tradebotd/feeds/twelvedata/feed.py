@@ -1,10 +1,9 @@
 """Feed adapter of Twelve Data: live, on the wall clock; implements `ports.feed.Feed`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import islice
 from typing import Final, Literal
 
 import anyio
@@ -18,6 +17,7 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
+from tradebotd.feeds.batches import batched
 from tradebotd.feeds.twelvedata import facts
 from tradebotd.feeds.twelvedata.client import PRICES, SERIES, Client
 from tradebotd.feeds.twelvedata.parsing import Series, parts_of, price_of, series_of
@@ -105,7 +105,7 @@ class TwelveDataFeed:
         assert_no_connection_held("a feed call")
         names = dict.fromkeys(symbol.name_at(self.name) for symbol in symbols)
         prices: dict[str, Decimal] = {}
-        for some in _batched(names, self._at_once(quotes=True)):
+        for some in batched(names, self._at_once(quotes=True)):
             prices |= await self._prices(some)
         return {
             symbol.symbol: prices[name]
@@ -212,9 +212,3 @@ class TwelveDataFeed:
             raise FeedError(f"{self.name}: {error}") from error
         today = self._clock.now().astimezone(local).date()
         return datetime(today.year, today.month, today.day, tzinfo=UTC) - Timeframe.D1.duration
-
-
-def _batched(names: Iterable[str], most: int) -> Iterator[tuple[str, ...]]:
-    left = iter(names)
-    while some := tuple(islice(left, most)):
-        yield some
