@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
 from tradebotd.domain.candle import Candle, RejectedCandle
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.alpaca import facts
+from tradebotd.feeds.candle_rows import rejected_row, rows_of
 from tradebotd.net.answers import Source, Value
 from tradebotd.net.errors import MisshapenError
 
-_SHOWN: Final = 200  # characters of a row
 _log = structlog.get_logger(__name__)
 
 
@@ -33,26 +33,15 @@ class Price(NamedTuple):
 
 def page_of(answer: Value, name: str, timeframe: Timeframe, feed: str, source: Source) -> Page:
     """Read the bars of *name*; others are not asked for. Raises MisshapenError."""
-    found: dict[datetime, Candle] = {}
-    rejected: list[RejectedCandle] = []
-    duplicates = 0
     bars = answer.get("bars")
     rows = [] if bars is None else [each for key, each in bars.members() if key == name]
     told = [row for each in rows if each.raw is not None for row in each.items()]
     if len(told) > facts.MOST_ROWS:
         raise source.misshapen("with more rows than were asked for")
-    for row in told:
-        candle = _candle(row, timeframe, feed)
-        if isinstance(candle, RejectedCandle):
-            rejected.append(candle)
-        elif found.setdefault(candle.ts, candle) is not candle:
-            if found[candle.ts] == candle:
-                duplicates += 1
-            else:
-                rejected.append(_rejected(row, feed, "another row of that time differs", candle.ts))
+    read = rows_of(((row, _candle(row, timeframe, feed)) for row in told), feed)
     more = answer.get("next_page_token")
     token = None if more is None else more.text()
-    return Page([found[ts] for ts in sorted(found)], rejected, duplicates, token or None)
+    return Page(*read, token or None)
 
 
 def trades_of(answer: Value) -> dict[str, Price]:
@@ -101,12 +90,8 @@ def _candle(row: Value, timeframe: Timeframe, feed: str) -> Candle | RejectedCan
     try:
         ts = facts.bar_time(timeframe, row["t"].timestamp())
     except MisshapenError:
-        return _rejected(row, feed, "no open time", None)
+        return rejected_row(row, feed, "no open time", None)
     try:
         return candle_of(row, timeframe)
     except MisshapenError:
-        return _rejected(row, feed, "a value is no number", ts)
-
-
-def _rejected(row: Value, feed: str, reason: str, ts: datetime | None) -> RejectedCandle:
-    return RejectedCandle(feed, None, ts, reason, repr(row.raw)[:_SHOWN])
+        return rejected_row(row, feed, "a value is no number", ts)

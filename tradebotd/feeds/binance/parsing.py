@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
 from tradebotd.domain.candle import Candle, RejectedCandle
 from tradebotd.domain.timeframe import EPOCH, Timeframe
 from tradebotd.feeds.binance import facts
+from tradebotd.feeds.candle_rows import rejected_row, rows_of
 from tradebotd.net.answers import Source, Value
 from tradebotd.net.errors import MisshapenError
 
-_SHOWN: Final = 200  # characters of a row
 _log = structlog.get_logger(__name__)
 
 
@@ -34,23 +34,13 @@ def page_of(
     rows = answer.items()
     if len(rows) > facts.SPOT.rows:
         raise source.misshapen("with more rows than were asked for")
-    found: dict[datetime, Candle] = {}
-    rejected: list[RejectedCandle] = []
-    duplicates, last = 0, None
-    for row in rows:
-        candle = _candle(row, timeframe, name, venue_now)
-        if candle is None:
-            continue
-        if candle.ts is not None:
-            last = candle.ts if last is None else max(last, candle.ts)
-        if isinstance(candle, RejectedCandle):
-            rejected.append(candle)
-        elif found.setdefault(candle.ts, candle) is not candle:
-            if found[candle.ts] == candle:
-                duplicates += 1
-            else:
-                rejected.append(_rejected(row, name, "another row of that time differs", candle.ts))
-    return Page([found[ts] for ts in sorted(found)], rejected, duplicates, last, len(rows))
+    read = [
+        (row, candle)
+        for row in rows
+        if (candle := _candle(row, timeframe, name, venue_now)) is not None
+    ]
+    last = max((candle.ts for _, candle in read if candle.ts is not None), default=None)
+    return Page(*rows_of(read, name), last, len(rows))
 
 
 def prices_of(answer: Value, source: Source) -> dict[str, Decimal]:
@@ -81,19 +71,19 @@ def _candle(
     try:
         opened, ts = cells[0].integer(), cells[0].instant()
     except (MisshapenError, IndexError):
-        return _rejected(row, name, "no open time", None)
+        return rejected_row(row, name, "no open time", None)
     try:
         closes = cells[6].integer()
     except (MisshapenError, IndexError):
-        return _rejected(row, name, "no close time", ts)
+        return rejected_row(row, name, "no close time", ts)
     if closes != facts.close_ms(opened, timeframe):
-        return _rejected(row, name, f"not a candle of {timeframe}", ts)
+        return rejected_row(row, name, f"not a candle of {timeframe}", ts)
     if not facts.is_closed(closes, venue_now):
         return None
     try:
         return candle_of(ts, cells[1:6])
     except MisshapenError:
-        return _rejected(row, name, "a value is no number", ts)
+        return rejected_row(row, name, "a value is no number", ts)
 
 
 def candle_of(ts: datetime, cells: Sequence[Value]) -> Candle:
@@ -107,7 +97,3 @@ def candle_of(ts: datetime, cells: Sequence[Value]) -> Candle:
 
 def in_ms(instant: datetime) -> int:
     return (instant - EPOCH) // timedelta(milliseconds=1)
-
-
-def _rejected(row: Value, name: str, reason: str, ts: datetime | None) -> RejectedCandle:
-    return RejectedCandle(name, None, ts, reason, repr(row.raw)[:_SHOWN])

@@ -1,18 +1,17 @@
 """Answers of Twelve Data as candles and prices. Strict: a misshapen answer is a MisshapenError."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from tradebotd.domain.candle import Candle, RejectedCandle
 from tradebotd.domain.timeframe import Timeframe
+from tradebotd.feeds.candle_rows import rejected_row, rows_of
 from tradebotd.feeds.twelvedata.facts import MOST_ROWS, bar_time
 from tradebotd.feeds.twelvedata.refusals import Refusal, refusal_of
 from tradebotd.net.answers import Source, Value
 from tradebotd.net.errors import MisshapenError
 
-_SHOWN: Final = 200  # characters of a row
 _PRICES: Final = ("open", "high", "low", "close")
 
 
@@ -44,21 +43,10 @@ def series_of(part: Value, timeframe: Timeframe, name: str, source: Source) -> S
     rows = part["values"].items()
     if len(rows) > MOST_ROWS:
         raise source.misshapen("with more rows than were asked for")
-    found: dict[datetime, Candle] = {}
-    rejected: list[RejectedCandle] = []
-    duplicates = 0
-    for row in reversed(rows):
-        candle = _candle(row, timeframe, name)
-        if isinstance(candle, RejectedCandle):
-            rejected.append(candle)
-        elif found.setdefault(candle.ts, candle) is not candle:
-            if found[candle.ts] == candle:
-                duplicates += 1
-            else:
-                rejected.append(_rejected(row, name, "another row of that time differs", candle.ts))
+    read = rows_of(((row, _candle(row, timeframe, name)) for row in reversed(rows)), name)
     zone = part["meta"].get("exchange_timezone")
     told = None if zone is None else zone.text()
-    return Series([found[ts] for ts in sorted(found)], rejected, duplicates, told)
+    return Series(*read, told)
 
 
 def price_of(part: Value, source: Source) -> Decimal | Refusal:
@@ -78,16 +66,12 @@ def _candle(row: Value, timeframe: Timeframe, source: str) -> Candle | RejectedC
     try:
         ts = bar_time(timeframe, row["datetime"].text())
     except (ValueError, OverflowError):
-        return _rejected(row, source, "no open time", None)
+        return rejected_row(row, source, "no open time", None)
     except MisshapenError:
-        return _rejected(row, source, "no open time", None)
+        return rejected_row(row, source, "no open time", None)
     try:
         prices = [float(row[each].decimal()) for each in _PRICES]
         volume = float(row["volume"].decimal()) if told.get("volume") not in {None, ""} else 0.0
     except (MisshapenError, TypeError):
-        return _rejected(row, source, "a value is no number", ts)
+        return rejected_row(row, source, "a value is no number", ts)
     return Candle(ts, prices[0], prices[1], prices[2], prices[3], volume)
-
-
-def _rejected(row: Value, source: str, reason: str, ts: datetime | None) -> RejectedCandle:
-    return RejectedCandle(source, None, ts, reason, repr(row.raw)[:_SHOWN])
