@@ -7,6 +7,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
+import pytest
+
 from tests.ambiguous.cases import Case, Kind, case_of
 from tests.ambiguous.judgement import bare, doubled, unsettled, untold
 from tests.ambiguous.trouble import strike
@@ -41,8 +43,10 @@ STOPS: Final = frozenset({Kind.STOP, Kind.LONE_STOP})
 class Scenario:
     """*margin*: for which an order that can rest is sought, in place of the venue's own hour."""
 
-    def __init__(self, case: Case, run: Run, margin: timedelta | None) -> None:
-        self.case, self.run = case, run
+    def __init__(
+        self, case: Case, run: Run, margin: timedelta | None, patched: pytest.MonkeyPatch
+    ) -> None:
+        self.case, self.run, self._patched = case, run, patched
         self.verdict = Verdict(str(case))
         if margin is not None:
             adapter = run.daemon.adapter
@@ -88,7 +92,7 @@ class Scenario:
         self._armed = False
         self.struck = {str(name) for name, _ in orders}
         self._struck_at = self.run.loop.time()
-        await strike(self.case, self.run.place.server)
+        await strike(self.case, self.run.place.server, self._patched)
         self._hit.set()
 
     def _is_meant(self, orders: Orders) -> bool:
@@ -166,7 +170,8 @@ def play(name: str, server: PostgresServer, margin: timedelta | None = MARGIN) -
     async def whole(loop: SharedTimeLoop) -> Verdict:
         bot = f"{BOTS[case.kind]}\n{CAPITAL}"
         rests = case.kind is not Kind.MARKET_EXIT
-        async with running(loop, server, case.venue, bot=bot, resting_stops=rests) as run:
-            return await Scenario(case, run, margin).play()
+        with pytest.MonkeyPatch.context() as patched:
+            async with running(loop, server, case.venue, bot=bot, resting_stops=rests) as run:
+                return await Scenario(case, run, margin, patched).play()
 
     return in_shared_time(whole)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+import pytest
 from anyio.abc import SocketAttribute
 
 from tests.ambiguous.cases import Case, FaultName, Truth
@@ -59,10 +60,10 @@ BY_ALL: Final = {
 }
 
 
-async def strike(case: Case, server: Server) -> None:
-    """Have it go wrong with the next order that is placed."""
+async def strike(case: Case, server: Server, patched: pytest.MonkeyPatch) -> None:
+    """Have it go wrong with the next order that is placed; what is *patched* ends with the case."""
     if case.fault is FaultName.RESET_BEFORE:
-        cut_the_next_send(server)
+        cut_the_next_send(server, patched)
         return
     if case.fault in LISTENING:
         server.faults.set(Fault(kind=LISTENING[case.fault], lasts=LASTS))
@@ -73,19 +74,18 @@ async def strike(case: Case, server: Server) -> None:
     server.faults.set(replace(fault, operation="place", executed=EXECUTED[case.truth], after=LATER))
 
 
-def cut_the_next_send(server: Server) -> None:
+def cut_the_next_send(server: Server, patched: pytest.MonkeyPatch) -> None:
     """Reset the connection that the next order is to leave by, as it is to leave: no byte arrives."""
-    wire: Any = HttpWire
-    real = wire.exchange
+    real: Any = HttpWire.exchange
 
     async def exchange(self: Any, request: bytes, *, max_body: int) -> Answer:
         if is_order(request):
-            wire.exchange = real
+            patched.undo()
             await _reset(self, server)
         answer: Answer = await real(self, request, max_body=max_body)
         return answer
 
-    wire.exchange = exchange
+    patched.setattr(HttpWire, "exchange", exchange)
 
 
 def is_order(request: bytes) -> bool:

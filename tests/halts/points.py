@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import pytest
+
 from tests.venue_core.daemon import Daemon
 from tradebotd.net import dialling, http
 from tradebotd.net import gate as gates
@@ -119,10 +121,7 @@ def watched_network(  # noqa: C901 - one patch beside the other
         (http, "dial"): dial,
         (http, "IDLE_SECONDS"): -1.0,
     }
-    for (owner, name), value in changed.items():
-        setattr(owner, name, value)
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        for (owner, name), value in changed.items():
+            patched.setattr(owner, name, value)
         yield
-    finally:
-        for (owner, name), value in real.items():
-            setattr(owner, name, value)

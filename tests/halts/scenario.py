@@ -9,11 +9,12 @@ from typing import Any, Final
 from aiohttp import web
 
 from tests.database import PostgresServer
+from tests.fakes.trading import ScriptedStrategy
 from tests.halts.plan import Plan, plan_of
 from tests.halts.points import Points, watch_adapter, watched_network
 from tests.simulators.shared.faults import Executed, Fault, Kind
 from tests.venue_core.campaign import Verdict
-from tests.venue_core.daemon import BOT, Told
+from tests.venue_core.daemon import BOT
 from tests.venue_core.loop import SharedTimeLoop
 from tests.venue_core.machine import Run, in_shared_time, running
 from tradebotd.domain.signal import SignalKind
@@ -83,7 +84,7 @@ class Scenario:
 
         scene.operation_of = operation_of
 
-    def _tell(self, strategy: Told) -> None:
+    def _tell(self, strategy: ScriptedStrategy) -> None:
         """Begin with its first word."""
         decide = strategy.decide
 

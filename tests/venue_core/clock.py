@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
+import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -60,13 +61,9 @@ def shared_time(loop: SharedTimeLoop, began: datetime) -> Iterator[None]:
         (ed25519, "verify", verify),
         (scheduler, "EARLY_SECONDS", 0.0),
     ]
-    former = [getattr(module, name) for module, name, _ in changed]
-    for module, name, value in changed:
-        setattr(module, name, value)
     began -= timedelta(seconds=loop.time())
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        for module, name, value in changed:
+            patched.setattr(module, name, value)
         with virtual_host(VirtualTime(cast(Any, loop), began)):
             yield
-    finally:
-        for (module, name, _), value in zip(changed, former, strict=True):
-            setattr(module, name, value)

@@ -1,14 +1,16 @@
 """The daemon as `serve` opens it, without its door: a run has no operator but the test."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import pytest
 
+from tests.fakes.trading import ScriptedStrategy
 from tests.venue_core.books import Books
 from tests.venue_core.feed import VenueFeed
 from tests.venue_core.places.place import Place
@@ -20,26 +22,13 @@ from tradebotd.daemon.wiring import market as market_wiring
 from tradebotd.daemon.wiring import root
 from tradebotd.daemon.wiring.files import LoadedFiles, load
 from tradebotd.daemon.wiring.trading import Trading
-from tradebotd.domain.candle import Candle
 from tradebotd.domain.ids import BotName
-from tradebotd.domain.signal import Signal, SignalKind
+from tradebotd.domain.signal import SignalKind
 from tradebotd.storage.postgres.database import Database, open_database
 from tradebotd.strategies.base import AnyStrategy
 
 BOT = BotName("one")
 DRAIN_SECONDS = 10.0
-
-
-@dataclass
-class Told:
-    """Strategy that says what it was told, candle after candle; then nothing."""
-
-    words: list[SignalKind] = field(default_factory=list)
-    lookback: int = 2
-
-    def decide(self, candles: Sequence[Candle]) -> Signal:
-        word = self.words.pop(0) if self.words else SignalKind.NONE
-        return Signal(kind=word, reason="told to", indicators={"close": candles[-1].close})
 
 
 @dataclass
@@ -52,7 +41,7 @@ class Daemon:
     config: Config
     app: App
     trading: Trading
-    strategy: Told
+    strategy: ScriptedStrategy
     books: Books
     database: Database
 
@@ -78,7 +67,7 @@ async def opened(
     *bot*: further lines of its section. *directory*: for its files.
     """
     config, files = _loaded(place, dsn, directory, bot, resting_stops=resting_stops)
-    strategy = Told()
+    strategy = ScriptedStrategy()
     strategies: Mapping[BotName, AnyStrategy] = {BOT: strategy}
     files = replace(files, strategies=strategies)
     made: list[Trading] = []
@@ -150,19 +139,11 @@ def _without_outside(place: Place, made: list[Trading]) -> Iterator[None]:
     async def unserved(_operator: Any, _door: Any) -> AsyncIterator[None]:
         yield
 
-    changed: list[tuple[Any, str, Any]] = [
-        (market_wiring, "_feed", feed),
-        (root, "wire_operator", operator),
-        (root, "serve_control", unserved),
-    ]
-    former = [getattr(module, name) for module, name, _ in changed]
-    for module, name, value in changed:
-        setattr(module, name, value)
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(market_wiring, "_feed", feed)
+        patched.setattr(root, "wire_operator", operator)
+        patched.setattr(root, "serve_control", unserved)
         yield
-    finally:
-        for (module, name, _), value in zip(changed, former, strict=True):
-            setattr(module, name, value)
 
 
 def price_of(place: Place) -> Any:

@@ -179,7 +179,7 @@ class AlpacaLedger(VendorLedger):
             stop_price=order.stop_price,
         )
         at_ms = int(order.created_at.timestamp() * 1000)
-        known = self.enlisted(order.id, _name_of(order), request, order.id, at_ms)
+        known = self.enlisted(order.id, name_of(order), request, order.id, at_ms)
         if order.order_class == "oco" and order.group is not None:
             known.linked = order.group.parent.id
 
@@ -232,7 +232,7 @@ def _fee_of(order: Order, quantity: Decimal, price: Decimal, base: str) -> tuple
     return (got * FEE).quantize(GRAIN, ROUND_CEILING), asset
 
 
-def _name_of(order: Order) -> str:
+def name_of(order: Order) -> str:
     """An OCO's target is sent with the names of both; its stop gets one that the venue makes up."""
     parent = order.group.parent if order.group is not None else order
     if parent.client_order_id.startswith(PAIR):

@@ -3,16 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Final
 
+from tests.simulation.vendors.alpaca import name_of
 from tests.simulators.alpaca.orders import Order
 from tests.simulators.alpaca.simulator import Simulator
 from tests.simulators.alpaca.terms import Terms
 from tests.simulators.shared.clock import SimulatorClock, to_ms
 from tests.simulators.shared.server import Server, served
 from tests.venue_core.places.place import Entered
-
-PAIR: Final = "oco."
 
 
 class AlpacaPlace:
@@ -51,19 +49,9 @@ api_secret = {{ file = "secret" }}
         return self.simulator.exchange.desk.ledger.cash - self.simulator.terms.cash
 
 
-def _name_of(order: Order) -> str:
-    """Ours: a pair has one client id, of its target's and its stop's; its stop has one of the venue's."""
-    group = order.group
-    pair = order.client_order_id if group is None else group.parent.client_order_id
-    if not pair.startswith(PAIR):
-        return order.client_order_id
-    target, stop = pair.removeprefix(PAIR).split(".")
-    return stop if order.role == "stop_loss" else target
-
-
 def _entered(order: Order) -> Entered:
     return Entered(
-        client_order_id=_name_of(order),
+        client_order_id=name_of(order),
         side=order.side,
         type=order.type,
         quantity=order.quantity or Decimal(0),
