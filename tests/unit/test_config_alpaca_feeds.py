@@ -9,7 +9,6 @@ from tradebotd.config import alpaca_feeds
 from tradebotd.config.load import load_config
 from tradebotd.config.model import Config
 from tradebotd.domain.errors import ConfigError
-from tradebotd.feeds.alpaca import facts
 
 FEED = """
 [feeds.shares]
@@ -152,6 +151,6 @@ def test_what_a_free_key_may_not_ask_in_a_minute_is_refused(tmp_path: Path) -> N
     assert "at most 160 fit" in problem
     feed = config(tmp_path, FEED + "credits_per_minute = 10_000\n", symbols=400).feeds["shares"]
     assert alpaca_feeds.most_traded(feed) is None
-    assert alpaca_feeds.most_traded(config(tmp_path).feeds["shares"]) == facts.MOST_TRADED_FREE
+    assert alpaca_feeds.most_traded(config(tmp_path).feeds["shares"]) == 30
     slow = '[jobs.realtime_pull]\nevery = "2m"\n'
     assert problems(tmp_path, FEED, symbols=161, more=slow)  # all of them in one minute

@@ -5,17 +5,21 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, Literal, NamedTuple
 
-from tradebotd.config.binance_feeds import url_problems
 from tradebotd.config.feed_credits import READS, pull_every, times_in
 from tradebotd.config.model import Config
 from tradebotd.config.sections import FeedSection
-from tradebotd.config.venue_hosts import host_of, other_vendor_problem, price_host_problem
+from tradebotd.config.venue_hosts import (
+    host_of,
+    other_vendor_problem,
+    price_host_problem,
+    url_problems,
+)
 from tradebotd.domain.instrument import ALWAYS_OPEN
 
 PRICE_EVERY: Final = timedelta(seconds=5)  # of what the streams do not tell just now
 FREE_A_MINUTE: Final = 200  # A13
-NAMES_AT_ONCE: Final = 100
-TRADED_FREE: Final = 30
+NAMES_AT_ONCE: Final = 100  # an address line takes no more of them everywhere
+TRADED_FREE: Final = 30  # symbols whose trades and quotes a free plan streams
 _MINUTE: Final = timedelta(minutes=1)
 _BASE_URL: Final = "https://data.alpaca.markets"
 # Of each host of the vendor, that of its streams.

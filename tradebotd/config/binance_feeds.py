@@ -3,15 +3,13 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from tradebotd.config.real_venue_facts import REAL_VENUES
 from tradebotd.config.sections import FeedSection
-from tradebotd.config.venue_hosts import host_of, stream_host_problem
+from tradebotd.config.venue_hosts import host_of, stream_host_problem, url_problems
 
 PRICE_EVERY: Final = timedelta(seconds=5)  # of what the streams do not tell just now
 LEAST_PRICE_EVERY: Final = timedelta(seconds=1)
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _KEYS: Final = ("api_key", "api_secret", "credits_per_minute", "credits_per_day")
 
 
@@ -96,17 +94,3 @@ def _strays(path: str, feed: FeedSection) -> Iterator[str]:
     asked, told = facts.place_of(host), facts.place_of(told_at)
     if asked is not None and told is not None and asked != told:
         yield f"{path}.ws_url: {told_at} is of {told}, but {host} of {asked}: both are of one place"
-
-
-def url_problems(path: str, told: str | None, secure: str, plain: str) -> Iterator[str]:
-    """Yield why prices are not to be had from *told*: of no such scheme, or not *secure*."""
-    if told is None:
-        return
-    try:
-        scheme, host = urlsplit(told).scheme, host_of(told)
-    except ValueError:
-        scheme, host = "", ""
-    if not host or scheme not in {secure, plain}:
-        yield f'{path}: write "{secure}://HOST"'
-    elif scheme == plain and host not in _LOOPBACK:
-        yield f"{path}: without {secure} prices could be changed on their way; write {secure}://"

@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 from tradebotd.config.model import Config
 from tradebotd.config.sections import FeedSection
-from tradebotd.config.venue_hosts import host_of, other_vendor_problem
+from tradebotd.config.venue_hosts import host_of, other_vendor_problem, url_problems
 
 PULL: Final = "realtime_pull"
 PULL_EVERY: Final = timedelta(seconds=60)  # as the job's own schedule has it
@@ -19,7 +18,6 @@ READS: Final = 0.8  # of a minute's credits; the others are kept for prices of w
 _MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
 _LONGEST: Final = 24 * 60  # minutes between two questions
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Limits(NamedTuple):
@@ -49,18 +47,14 @@ def feed_problems(name: str, feed: FeedSection) -> Iterator[str]:
     path = f"feeds.{name}"
     if feed.api_key is None:
         yield f'{path}.api_key: required; it says where the key is: {{ credential = "…" }}'
-    if feed.base_url is None:
+    base_url = f"{path}.base_url"
+    harm = "the key could be read on its way"
+    problems = [*url_problems(base_url, feed.base_url, "https", "http", harm=harm)]
+    yield from problems
+    if problems or feed.base_url is None:
         return
-    try:
-        scheme, host = urlsplit(feed.base_url).scheme, host_of(feed.base_url)
-    except ValueError:
-        scheme, host = "", ""
-    if not host or scheme not in {"https", "http"}:
-        yield f'{path}.base_url: write "https://HOST"'
-    elif scheme == "http" and host not in _LOOPBACK:
-        yield f"{path}.base_url: without https the key could be read on its way; write https://"
-    elif (wrong := other_vendor_problem("twelvedata", host)) is not None:
-        yield f"{path}.base_url: {wrong}"
+    if (wrong := other_vendor_problem("twelvedata", host_of(feed.base_url))) is not None:
+        yield f"{base_url}: {wrong}"
 
 
 def credit_problems(config: Config) -> Iterator[str]:

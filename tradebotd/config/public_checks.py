@@ -7,6 +7,7 @@ from typing import Final
 
 from tradebotd.config.binance_feeds import market_of
 from tradebotd.config.binance_weights import MINUTE_LIMITS, book_weight, trades_weight
+from tradebotd.config.feed_credits import times_in
 from tradebotd.config.model import Config
 from tradebotd.config.public_places import places_by_name, recordable, recorded_at
 from tradebotd.domain.calendar_aliases import one_name
@@ -70,7 +71,7 @@ def _weights(config: Config) -> Iterator[str]:
     for place, count in counts.items():
         limit = round(MINUTE_LIMITS[place.market] * SHARE)
         costs = {
-            job: weight * _times(config, job)
+            job: weight * times_in(config.jobs[job].every or EVERY, _MINUTE)
             for job, weight in (
                 (TRADES, trades_weight(place.market)),
                 (BOOKS, book_weight(place.market, config.public_data.levels)),
@@ -84,11 +85,6 @@ def _weights(config: Config) -> Iterator[str]:
                 f" {count * one} of weight a minute by {' and '.join(costs)}; half of what there"
                 f" is are {limit}: name {limit // one} symbols, or let the jobs run less often"
             )
-
-
-def _times(config: Config, job: str) -> int:
-    every = config.jobs[job].every or EVERY
-    return max(1, -(-_MINUTE // every))
 
 
 def _universe(config: Config) -> Iterator[str]:

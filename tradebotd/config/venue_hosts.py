@@ -3,7 +3,7 @@
 A host that is not listed here is judged by its place alone (`real_venue_facts`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ SPOT_PRICES: Final = "spot prices alone"
 USDM: Final = "USDT-M futures"
 TRADING: Final = "trading"
 PRICES: Final = "prices alone"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _BINANCE: Final[Mapping[str, tuple[str, ...]]] = {
     SPOT: (
@@ -117,3 +118,24 @@ def stream_host_problem(host: str, *, futures: bool) -> str | None:
     if use is None or use in wanted:
         return None
     return f'{host} is of {use}; this feed\'s market is "{"usdm" if futures else "spot"}"'
+
+
+def url_problems(
+    path: str,
+    told: str | None,
+    secure: str,
+    plain: str,
+    *,
+    harm: str = "prices could be changed on their way",
+) -> Iterator[str]:
+    """Yield what is wrong with *told*: of no such scheme, or not *secure*: then *harm*."""
+    if told is None:
+        return
+    try:
+        scheme, host = urlsplit(told).scheme, host_of(told)
+    except ValueError:
+        scheme, host = "", ""
+    if not host or scheme not in {secure, plain}:
+        yield f'{path}: write "{secure}://HOST"'
+    elif scheme == plain and host not in _LOOPBACK:
+        yield f"{path}: without {secure} {harm}; write {secure}://"

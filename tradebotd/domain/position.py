@@ -64,6 +64,11 @@ class Position:
         return self.exits.trigger_price.kind(self.side)
 
     @property
+    def has_stop(self) -> bool:
+        """Whether a stop-loss or a trailing stop is in force."""
+        return self.stop_loss is not None or self.trailing_stop is not None
+
+    @property
     def signed_quantity(self) -> Decimal:
         return self.quantity * self.side.sign
 

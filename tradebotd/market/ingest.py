@@ -66,11 +66,11 @@ class Ingest:
         self._database = database
         self._symbol_ids = symbol_ids
         self._feeds = feeds
+        self._polled = {n: each for n, each in feeds.items() if isinstance(each, PolledFeed)}
         self._calendars = calendars
         self._writer = writer
         self._reader = reader
-        self._clock = clock
-        self.since = since
+        self._clock, self.since = clock, since
         self._tracks: dict[str, SymbolState] = {}
         self._seen_rejects: set[tuple[str, RejectedCandle]] = set()
         self._lock = anyio.Lock()
@@ -249,8 +249,8 @@ class Ingest:
     def _not_to_ask(self, state: SymbolState, start: datetime, end: datetime) -> FeedName | None:
         """Return the feed whose credits would be spent on a market that was shut; else None."""
         name = next((name for name in state.symbol.feeds if name in self._feeds), None)
-        feed = None if name is None else self._feeds[name]
-        if not isinstance(feed, PolledFeed) or feed.budget() is None:
+        feed = None if name is None else self._polled.get(name)
+        if feed is None or feed.budget() is None:
             return None
         since = start if state.until is None else max(start, state.until - TOLD_LATE)
         return None if self.calendar(state.symbol).hours(since, end) else name

@@ -5,7 +5,7 @@ tick between them is quiet however many positions there are. Where positions tra
 moves one number and sets both fences to itself; the true ones are computed when the price turns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from heapq import heappop, heappush
@@ -105,9 +105,10 @@ class TriggerBook:
             return _QUIET
         return book.reached(price, self._entries)
 
-    def watches(self, symbol: str) -> bool:
-        """Return whether any position of the symbol is in the book."""
-        return symbol in self._symbols
+    def watched(self, symbol: str) -> Collection[PositionId]:
+        """Return the positions of the symbol that are not latched, as they are at any moment."""
+        book = self._symbols.get(symbol)
+        return () if book is None else book.live
 
     def quiet(self, symbol: str, price: Decimal) -> bool:
         """Return whether *price* would move nothing and end nothing."""
@@ -251,7 +252,7 @@ class _SymbolBook:
         self._hard_high = INFINITE
         self._below: list[_Level] = []
         self._above: list[_Level] = []
-        self._live: dict[PositionId, int] = {}  # its round
+        self.live: dict[PositionId, int] = {}  # its round
         self._round = 0
 
     def trail_of(self, entry: _Entry) -> Trail:
@@ -260,7 +261,7 @@ class _SymbolBook:
     def insert(self, entry: _Entry) -> None:
         position = entry.position
         self._round += 1
-        entry.round = self._live[position.id] = self._round
+        entry.round = self.live[position.id] = self._round
         stops, targets = self._below, self._above
         if position.side is PositionSide.SHORT:
             stops, targets = targets, stops
@@ -277,7 +278,7 @@ class _SymbolBook:
         self._refresh()
 
     def take_out(self, entry: _Entry) -> None:
-        del self._live[entry.position.id]
+        del self.live[entry.position.id]
         self._unhang(entry)
         self._refresh()
 
@@ -329,7 +330,7 @@ class _SymbolBook:
             entry = entries[position_id]
             entry.latched = True
             self._unhang(entry)
-            del self._live[position_id]
+            del self.live[position_id]
         ranked = sorted(hits.values(), key=lambda item: (item[0], item[1], item[2].position_id))
         return tuple(trigger for _, _, trigger in ranked)
 
@@ -362,7 +363,7 @@ class _SymbolBook:
 
     def _nearest(self, heap: list[_Level]) -> _Level | None:
         while heap:
-            if self._live.get(heap[0].position_id) == heap[0].round:
+            if self.live.get(heap[0].position_id) == heap[0].round:
                 return heap[0]
             heappop(heap)
         return None

@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from tradebotd.config.model import Config
-from tradebotd.config.public_checks import screened_from
+from tradebotd.config.public_checks import NEW_YORK, screened_from
 from tradebotd.config.public_places import Place, kind_of, places_by_name, recorded_at
 from tradebotd.config.real_venues import addresses_of
 from tradebotd.daemon.wiring.files import LoadedFiles
@@ -114,7 +114,7 @@ def watchlist(
         source=places[screened].name if screened in places else screened,
         feed=FeedName(told),
         quote_asset=DOLLARS if of_shares else config.symbol_cache.quote_asset,
-        calendar="XNYS" if of_shares else ALWAYS_OPEN,
+        calendar=NEW_YORK if of_shares else ALWAYS_OPEN,
         configured={name for each in files.symbols for name in (each.symbol, each.name_at(told))},
         symbol_ids=symbol_ids,
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Final, Literal, NamedTuple
 
+from tradebotd.config.alpaca_feeds import NAMES_AT_ONCE
 from tradebotd.config.zone_database import zone
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.feeds.stream_watch import PRICES_ARE_POLLED
@@ -27,8 +28,7 @@ INTERVALS: Final[Mapping[Timeframe, str]] = {
 }
 NEW_YORK: Final = "America/New_York"
 MOST_ROWS: Final = 10_000
-MOST_NAMES: Final = 100  # of one question; an address line takes no more of them everywhere
-MOST_TRADED_FREE: Final = 30  # symbols whose trades and quotes a free plan streams
+MOST_NAMES: Final = NAMES_AT_ONCE
 OLDEST_PRICE: Final = timedelta(minutes=5)
 
 # Codes of errors on a stream.

@@ -279,10 +279,6 @@ def _written(exit_: Decimal | timedelta | TriggerPrice | None) -> str:
     return plain(exit_) if isinstance(exit_, Decimal) else written_duration(exit_)
 
 
-def _is_stopped(position: Position) -> bool:
-    return position.stop_loss is not None or position.trailing_stop is not None
-
-
 def _without_break_even(position: Position, instrument: Instrument) -> ExitPlan:
     """Return the plan without an earned break-even, which would move an operator's stop back."""
     at = break_even_price(position.exits, position.side, position.entry_price, instrument.tick_size)
@@ -298,7 +294,7 @@ def _check(before: Position, position: Position, last: LastPrices, instrument: I
     instead.
     """
     price, plan = last.believed, position.exits
-    if _is_stopped(before) and not _is_stopped(position):
+    if before.has_stop and not position.has_stop:
         raise RefusedError(
             RefusalCode.NO_STOP, "no stop would be left: set another one, or close it"
         )

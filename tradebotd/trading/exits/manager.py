@@ -116,7 +116,7 @@ class ExitManager:
         An exit of ours is written before it is sent.
         """
         position = self.held.get(position_id)
-        if position is not None and not _has_stop(position):
+        if position is not None and not position.has_stop:
             return "none"
         by_daemon = (
             position is not None
@@ -234,7 +234,7 @@ class ExitManager:
         """Yield the exits met by prices that are made from the last one: its bid and ask."""
         for kind in self._prices.made_from_last(symbol):
             book = self._book.of(kind)
-            if not book.watches(symbol):
+            if not book.watched(symbol):
                 continue  # to make a price costs more than to ask
             price = self._prices.price(symbol, kind)
             if price is not None and not book.quiet(symbol, price):
@@ -309,11 +309,14 @@ class ExitManager:
         Of one whose stop is to rest, looks at what rests say so; but one that is larger than its
         stop is not guarded by it. One without a stop is to have no guard.
         """
+        if not position.has_stop:
+            self._times.guarded(position.id)
+            return
         awaited, rests = self._resting.awaits(position), self._resting.live(position.id)
         if awaited is not None:
             if rests is not None and rests.quantity < awaited.quantity:
                 self._times.lost(position.id)
-        elif not _has_stop(position) or self.protected_by(position.id) != "none":
+        elif self.protected_by(position.id) != "none":
             self._times.guarded(position.id)
         else:
             self._times.lost(position.id)
@@ -321,7 +324,7 @@ class ExitManager:
     def unprotected_seconds(self, position_id: PositionId) -> float | None:
         """Return for how long it has been without guard; None: it has no stop, or is not held."""
         position = self.held.get(position_id)
-        if position is None or not _has_stop(position):
+        if position is None or not position.has_stop:
             return None
         return self._times.seconds(position_id)
 
@@ -372,7 +375,3 @@ class ExitManager:
     async def clear_orphaned_exits(self) -> None:
         """Clear all exits behind closed positions, now. Raises DatabaseUnavailableError."""
         await self._orphaned.clear({}, patient=False)
-
-
-def _has_stop(position: Position) -> bool:
-    return position.stop_loss is not None or position.trailing_stop is not None

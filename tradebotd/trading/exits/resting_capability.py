@@ -71,14 +71,14 @@ class RestingCapability:
         What rests all the same stays: no other could take its place.
         """
         known = position.symbol in self._symbols and position.venue in self._venues
-        return _has_stop(position) and known and self._types(position).stop is None
+        return position.has_stop and known and self._types(position).stop is None
 
     def stays(self, position: Position, rests: RestingPair | None) -> bool:
         """Return whether what *rests* stays, since no other stop could take its place.
 
         Its venue takes none any more, or the filters that it tells now shut the position in.
         """
-        if not _has_stop(position):
+        if not position.has_stop:
             return False
         if self.takes_no_stop(position):
             return True
@@ -142,7 +142,3 @@ def end_of(lasts: TimeInForce, placed_at: datetime, calendar: Calendar) -> datet
     A DAY order ends with the session it was placed in, also on a half day; a lunch is no end.
     """
     return calendar.next_close(placed_at) if lasts is TimeInForce.DAY else None
-
-
-def _has_stop(position: Position) -> bool:
-    return position.stop_loss is not None or position.trailing_stop is not None

@@ -69,7 +69,7 @@ class RestingRounds:
         if self._is_running and (self._looks_at is None or at >= self._looks_at):
             self._looks_at = at + LOOK_EVERY
             self._ticked = True
-            self._resting.queue.wakeup.set()
+            self._resting.queue.wake()
 
     async def run(self) -> None:
         """Work for ever, at each venue by itself, so that no venue waits for another."""
@@ -114,7 +114,7 @@ class RestingRounds:
             result.failed |= self._resting.failing | self._orphaned.failing
             self._resting.mark_due_dirty()
             self._swept = True
-            self._resting.queue.wakeup.set()
+            self._resting.queue.wake()
         else:
             await self._all(result)
             await self._orphaned.clear(result.failed)

@@ -86,12 +86,9 @@ class TrackedPositions:
             return self.book.tick(symbol, price, kind)
         book = self.book.of(kind)
         newer = [
-            each.id
-            for each in self.positions.values()
-            if each.symbol == symbol
-            and each.trigger_kind is kind
-            and seen_at < self._level_times.of(each)
-            and not book.latched(each.id)
+            position_id
+            for position_id in book.watched(symbol)
+            if seen_at < self._level_times.of(self.positions[position_id])
         ]
         for position_id in newer:
             book.latch(position_id)

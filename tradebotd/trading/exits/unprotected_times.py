@@ -6,7 +6,7 @@ the end of an order), what begins one by when we hear of it: the figure is never
 way that an answer takes. Only time in which the symbol's market is open counts.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -166,10 +166,6 @@ class UnprotectedTimes:
         if spells is None:
             return None
         return spells.seconds + self._present(spells)
-
-    def unguarded(self) -> Collection[PositionId]:
-        """Return the positions that nothing guards at this moment."""
-        return [one for one, spells in self._spells.items() if spells.since is not None]
 
     async def store_all(self) -> None:
         """Store all that has changed, at the end; what cannot be is settled at the next start."""

@@ -88,9 +88,9 @@ class FreshPrices:
         """
         fresh: list[PriceOf] = []
         stale: dict[VenueName, ToAsk] = {}
-        for (name, kind, venue), since in self._wanted(positions).items():
+        for (name, kind, venue), since in self._wanted(positions, quotes).items():
             symbol, one = self.symbols.get(name), (name, kind, venue)
-            if symbol is None or venue not in self.venues or one in quotes.checked:
+            if symbol is None or venue not in self.venues:
                 continue
             quotes.checked.add(one)
             key = name, kind
@@ -117,12 +117,14 @@ class FreshPrices:
         return fresh, stale
 
     def _wanted(
-        self, positions: Iterable[Position]
+        self, positions: Iterable[Position], quotes: Quotes
     ) -> dict[tuple[str, PriceKind, VenueName], datetime]:
-        """Return the prices that are wanted, and what the newest levels behind each are of."""
+        """Return the prices to look for, and since when the newest levels behind each are."""
         wanted: dict[tuple[str, PriceKind, VenueName], datetime] = {}
         for position in positions:
             one = position.symbol, position.trigger_kind, position.venue
+            if one in quotes.checked:
+                continue
             since, newest = self.levels_since(position), wanted.get(one)
             if newest is None or newest < since:
                 wanted[one] = since

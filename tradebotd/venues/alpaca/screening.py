@@ -16,11 +16,11 @@ from tradebotd.net.answers import Value
 from tradebotd.net.errors import MisshapenError
 from tradebotd.ports.clock import HostClock
 from tradebotd.venues.alpaca import paths
+from tradebotd.venues.alpaca.answers import NEW_YORK
 from tradebotd.venues.alpaca.assets import status_of
 from tradebotd.venues.alpaca.parts import Parts
 from tradebotd.venues.alpaca.payload import amount_if_any, instant_of
 
-NEW_YORK: Final = "America/New_York"
 BATCH: Final = 100  # symbols of one question
 BACK: Final = timedelta(days=10)  # the last session is not longer ago
 MOST_PAGES: Final = 10  # of one question; all its bars fit on one

@@ -82,12 +82,17 @@ class MarketData:
         """Ask for the named symbols; for all there are where one of them is not listed any more."""
         if len(names) > MOST_NAMED:  # all there are weigh no more
             return await self._ask(call)
-        told = await self._answer(call, {"symbols": _listed([market for _, market in names])})
+        told = await self._named(call, [market for _, market in names])
+        return await self._ask(call) if told is None else told
+
+    async def _named(self, call: Call, markets: list[str]) -> Node | None:
+        """Ask for *markets*; None where one of them is not listed any more."""
+        told = await self._answer(call, {"symbols": _listed(markets)})
         if isinstance(told, Node):
             return told
         if told.code != BAD_SYMBOL:
             raise self._error_of(told)
-        return await self._ask(call)
+        return None
 
     def _fresh(self, market: str) -> Average | None:
         known = self._averages.get(market)
@@ -149,11 +154,9 @@ class MarketData:
         """
         if len(markets) > MOST_NAMED:
             return [await self._ask(paths.EXCHANGE_INFO)]
-        told = await self._answer(paths.EXCHANGE_INFO, {"symbols": _listed(markets)})
-        if isinstance(told, Node):
+        told = await self._named(paths.EXCHANGE_INFO, markets)
+        if told is not None:
             return [told]
-        if told.code != BAD_SYMBOL:
-            raise self._error_of(told)
         middle, answers = len(markets) // 2, list[Node]()
         for half in (markets[:middle], markets[middle:]):
             if len(half) > 1:
