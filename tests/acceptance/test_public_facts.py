@@ -82,6 +82,15 @@ class Running(NamedTuple):
     async def jobs(self) -> dict[str, dict[str, Any]]:
         return {row["name"]: row for row in await self.ctl("jobs")}
 
+    async def settled_jobs(self) -> dict[str, dict[str, Any]]:
+        """The jobs at a moment at which none runs: a full minute starts several of them."""
+        with anyio.fail_after(PATIENCE):
+            jobs = await self.jobs()
+            while any(row["last_status"] == "running" for row in jobs.values()):
+                await anyio.sleep(0.1)
+                jobs = await self.jobs()
+        return jobs
+
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         connection = await asyncpg.connect(self.dsn)
         try:
@@ -190,7 +199,7 @@ async def test_each_job_does_what_it_exists_for(
         assert run["status"] == "ok", run
         assert await here.rows("SELECT count(*) > 1 FROM orderbook_levels") == [(True,)]
 
-        jobs = await here.jobs()
+        jobs = await here.settled_jobs()
         for job in (
             *(f"warmup_{kind}_symbols", "ingest_trades", "ingest_orderbook"),
             *("realtime_pull", "reconcile", "fill_gaps", "seed_history"),
