@@ -51,12 +51,13 @@ def unbalanced(
         and row["quantity"] + row["dust"]
     )
     netted = _netted(positions, plan)
+    apart = _averages_apart(positions, facts)
     found = []
     for purse in sorted({*quotes, *booked}):
         there, here = paid.get(purse, Fraction(0)), booked.get(purse, Fraction(0))
         rounded = DIGITS * max(Fraction(1), turnover.get(purse, Fraction(0)))
         rounded += shares.get(purse, 0) * SHARE + netted.get(purse, Fraction(0))
-        if abs(there - here) > rounded:
+        if abs(there - here - apart.get(purse, Fraction(0))) > rounded:
             found.append(
                 f"I8 cash of {purse[1]} at {purse[0]} changed by {float(there)},"
                 f" the books say {float(here)} ({float(here - there)} too much)"
@@ -89,6 +90,32 @@ def _netted(positions: list[Any], plan: Plan) -> dict[Purse, Fraction]:
         part = sum(both) if symbol in plan.noon[1] else min(both)
         most[instrument.venue, instrument.quote_asset] += part * apart
     return most
+
+
+def _averages_apart(positions: list[Any], facts: Facts) -> dict[Purse, Fraction]:
+    """What the open futures of a purse cost more by the venue's average than by ours.
+
+    A venue has one average of all that was entered in a symbol and was open together, and takes each
+    exit's gain from that of its moment; ours is each position's, of all its entries. Once everything
+    is closed the sums are the same; until then they are apart by what the rest has cost. Where a
+    hand holds some of it there is no telling, and they are as near as they were.
+    """
+    ours: dict[tuple[str, str], list[Fraction]] = defaultdict(lambda: [Fraction(0), Fraction(0)])
+    for row in positions:
+        held = Fraction(row["quantity"] + row["dust"] - row["swept"])
+        if row["position_type"] == "futures" and held:
+            signed = held if row["side"] == "long" else -held
+            sums = ours[row["venue"], row["symbol"]]
+            sums[0] += signed
+            sums[1] += signed * Fraction(row["entry_price"])
+    apart: dict[Purse, Fraction] = defaultdict(Fraction)
+    for (venue, symbol), (quantity, cost) in ours.items():
+        theirs = facts.venues[VenueName(venue)].ledger.positions.get(symbol)
+        if theirs is None or Fraction(theirs.quantity) != quantity:
+            continue
+        quote = facts.plan.market(symbol).instrument.quote_asset
+        apart[venue, quote] += Fraction(theirs.cost) - cost
+    return apart
 
 
 def _unclaimed(claimed: set[tuple[str, str]], facts: Facts) -> Iterator[str]:

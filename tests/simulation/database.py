@@ -146,7 +146,7 @@ class FaultyConnection:
     async def commit(self) -> None:
         weather = self._weather
         await self._before("COMMIT")
-        if weather.faults.strikes("slow_commit"):
+        if weather.faults.strikes("slow_commit", SLOW_COMMIT_SECONDS):
             weather.record.say("database", "slow commit")
             if weather.faults.chance.random() < 0.5:
                 await self._end("COMMIT")
