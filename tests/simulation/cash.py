@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from tests.simulation.excess import trade
-from tests.simulation.facts import Facts
+from tests.simulation.facts import Facts, holding
 from tests.simulation.ledger import Flow
 from tests.simulation.markets import CURRENCY
 from tests.simulation.plan import Plan
@@ -100,21 +100,19 @@ def _averages_apart(positions: list[Any], facts: Facts) -> dict[Purse, Fraction]
     is closed the sums are the same; until then they are apart by what the rest has cost. Where a
     hand holds some of it there is no telling, and they are as near as they were.
     """
-    ours: dict[tuple[str, str], list[Fraction]] = defaultdict(lambda: [Fraction(0), Fraction(0)])
+    quantities: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
+    costs: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
     for row in positions:
-        held = Fraction(row["quantity"] + row["dust"] - row["swept"])
+        held = Fraction(holding(row))
         if row["position_type"] == "futures" and held:
-            signed = held if row["side"] == "long" else -held
-            sums = ours[row["venue"], row["symbol"]]
-            sums[0] += signed
-            sums[1] += signed * Fraction(row["entry_price"])
+            quantities[row["venue"], row["symbol"]] += held
+            costs[row["venue"], row["symbol"]] += held * Fraction(row["entry_price"])
     apart: dict[Purse, Fraction] = defaultdict(Fraction)
-    for (venue, symbol), (quantity, cost) in ours.items():
+    for (venue, symbol), quantity in quantities.items():
         theirs = facts.venues[VenueName(venue)].ledger.positions.get(symbol)
-        if theirs is None or Fraction(theirs.quantity) != quantity:
-            continue
-        quote = facts.plan.market(symbol).instrument.quote_asset
-        apart[venue, quote] += Fraction(theirs.cost) - cost
+        if theirs is not None and Fraction(theirs.quantity) == quantity:
+            quote = facts.plan.market(symbol).instrument.quote_asset
+            apart[venue, quote] += Fraction(theirs.cost) - costs[venue, symbol]
     return apart
 
 

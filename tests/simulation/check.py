@@ -17,7 +17,7 @@ from tests.simulation.cash import unbalanced
 from tests.simulation.excess import is_excess, trade
 from tests.simulation.exits import Case, judged
 from tests.simulation.explained import unexplained
-from tests.simulation.facts import Facts
+from tests.simulation.facts import Facts, holding
 from tests.simulation.ledger import LIVE, VenueOrder
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.made_up import made_up
@@ -264,10 +264,11 @@ def _sums(orders: dict[str, Any], fills: list[Any], positions: list[Any], plan: 
         for row in orders.values()
         if by_order.get(row["id"], 0) != row["filled_quantity"]
     ]
-    for row in positions:
-        sign = 1 if row["side"] == "long" else -1
-        if by_position.get(row["id"], 0) != sign * (row["quantity"] + row["dust"] - row["swept"]):
-            found.append(f"I3 position {row['id']} is {row['quantity']} + {row['dust']}")
+    found += [
+        f"I3 position {row['id']} is {row['quantity']} + {row['dust']}"
+        for row in positions
+        if by_position.get(row["id"], 0) != holding(row)
+    ]
     return found
 
 
@@ -275,10 +276,8 @@ def _holdings(positions: list[Any], facts: Facts) -> list[str]:
     """I2."""
     held: dict[tuple[str, str], Fraction] = {}
     for row in positions:
-        sign = 1 if row["side"] == "long" else -1
         key = (row["symbol"], row["position_type"])
-        amount = Fraction(sign * (row["quantity"] + row["dust"] - row["swept"]))
-        held[key] = held.get(key, Fraction(0)) + amount
+        held[key] = held.get(key, Fraction(0)) + Fraction(holding(row))
     found = []
     for market in facts.plan.markets:
         for kind in PositionType:

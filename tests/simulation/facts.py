@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
@@ -32,6 +33,13 @@ class Span:
     ready: float | None = None
     ended: float | None = None
     fence: float = 0.0
+
+
+def holding(position: Any) -> Decimal:
+    """What a row of `positions` still holds, its dust with it; a short is negative."""
+    sign = 1 if position["side"] == "long" else -1
+    held: Decimal = sign * (position["quantity"] + position["dust"] - position["swept"])
+    return held
 
 
 @dataclass

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
-from typing import Final, TypeVar
+from typing import Final
 
 import anyio
 import orjson
@@ -50,7 +50,6 @@ TOLD_EVERY: Final = 1.0  # seconds after which a price that stays is told again,
 NAMED: Final = 3  # mute streams, in the reason for which a connection is opened anew
 MOST_BAD: Final = 100  # messages of one connection that could not be read
 
-T = TypeVar("T")
 OpenStream = Callable[[str], AbstractAsyncContextManager[Connection]]  # of a path
 _log = structlog.get_logger(__name__)
 
