@@ -67,16 +67,22 @@ def warnings(events: list[dict[str, Any]]) -> Counter[str]:
     return Counter(each["event"] for each in events if each.get("level") == "warning")
 
 
-async def alerts(dsn: str, explained: frozenset[str]) -> tuple[list[str], dict[str, int]]:
+async def kept_alerts(dsn: str) -> list[dict[str, Any]]:
+    """Return all alerts that were ever raised, oldest first."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return [dict(row) for row in await connection.fetch("SELECT * FROM alerts ORDER BY id")]
+    finally:
+        await connection.close()
+
+
+def alerts(
+    rows: list[dict[str, Any]], explained: frozenset[str]
+) -> tuple[list[str], dict[str, int]]:
     """Return the alerts that nothing explains, and how often each code was told.
 
     Information is counted alone; so is what was cleared.
     """
-    connection = await asyncpg.connect(dsn)
-    try:
-        rows = await connection.fetch("SELECT * FROM alerts ORDER BY id")
-    finally:
-        await connection.close()
     counted = Counter({row["code"]: 0 for row in rows})
     for row in rows:
         counted[row["code"]] += row["count"]

@@ -98,11 +98,12 @@ class Troubles:
                 moments.append((began + 2 + share * max(0.0, span - 2), each))
         for at, each in sorted(moments, key=lambda one: one[0]):
             await anyio.sleep_until(at)
+            began_ms = now_ms()
             await each.act(self)
             self.happened.append((each.kind, each.name))
             with self.file.open("a") as file:
-                file.write(json.dumps({"at_ms": now_ms(), "kind": each.kind, "name": each.name}))
-                file.write("\n")
+                told = {"began_ms": began_ms, "at_ms": now_ms()}
+                file.write(json.dumps({**told, "kind": each.kind, "name": each.name}) + "\n")
 
     async def fault(self, simulator: str, **fault: Any) -> None:
         await self.told(simulator, "fault", fault=fault)

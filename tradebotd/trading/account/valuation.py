@@ -39,10 +39,10 @@ from tradebotd.trading.account.buying_power import (
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.shared_answers import NONE, Answers, SharedAnswers
 from tradebotd.trading.account.trading_day import day_began
-from tradebotd.trading.account.transfer_recorder import TransferRecorder
+from tradebotd.trading.account.transfer_recorder import TransferRecorder, UntoldCash
 from tradebotd.trading.account.unbooked_futures import (
+    BoundedWait,
     FuturesDifference,
-    UnbookedFutures,
     futures_behind,
 )
 from tradebotd.trading.account.venue_accounts import VenueAccounts, VenueAnswer
@@ -51,6 +51,7 @@ from tradebotd.trading.venue_state.hedge_mode import HedgeMode
 MINUTE: Final = timedelta(minutes=1)
 VALUATION_ATTEMPTS: Final = 5
 RETRY_SECONDS: Final = 0.2
+TOLD_SECONDS: Final = 2.0  # until transfers are asked for again: their list may be behind the cash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,8 @@ class Account:
         self._venues = venues
         self._venue_accounts = VenueAccounts(venues, hedge.seen)
         self._answers = SharedAnswers(self._venue_accounts, venues, self._flows, shares=shares)
-        self._unbooked = UnbookedFutures()
+        self._unbooked = BoundedWait()
+        self._unreported = BoundedWait()
         self._read: tuple[int | None, Flows] | None = None
         self._prices = prices
         self._symbols = symbols
@@ -264,7 +266,9 @@ class Account:
             async with self._database.connection() as connection:
                 record = await entry_facts.select_record(connection, self.name, began, now - MINUTE)
         history, current = record.history, valuation.account.equity
-        units = await self.transfers.units(record, valuation.cash, valuation.booked, current, now)
+        units = await self.transfers.units(
+            record, valuation.cash, valuation.booked, current, now, silent=valuation.silent.keys()
+        )
         day_start = peak = None
         if units is not None and not valuation.unknown:
             day_start, peak = units.money(history.day_start), units.money(history.peak)
@@ -289,14 +293,19 @@ class Account:
         One that is not `of_one_moment`, because orders are under way, is not stored: a sale booked
         on one side only would be a false peak, with a drawdown from it ever after.
         """
-        valuation = await self.value(pause_seconds=pause_seconds)
-        for _ in range(VALUATION_ATTEMPTS - 1):
-            if valuation.of_one_moment or valuation.silent:
-                break
-            await anyio.sleep(RETRY_SECONDS)
-            valuation = await self.value(pause_seconds=pause_seconds)
+        valuation = await self._value_of_one_moment(pause_seconds)
         if not valuation.of_one_moment or self._unbooked.should_wait(valuation.behind, now):
             return replace(valuation, of_one_moment=False)
+        if untold := await self._untold(valuation, now):
+            await anyio.sleep(TOLD_SECONDS if pause_seconds else 0)
+            unheard = await self.transfers.pull(now)
+            valuation = await self._value_of_one_moment(pause_seconds)
+            now_untold = await self._untold(valuation, now)
+            in_doubt = {each for each in now_untold if each[0] in unheard}
+            if not valuation.of_one_moment or now_untold - untold:
+                return replace(valuation, of_one_moment=False)
+            if self._unreported.should_wait(in_doubt, now):
+                return replace(valuation, of_one_moment=False)
         rows = [valuation.account, *valuation.bots.values()]
         async with self._database.transaction() as connection:
             history = await equity.select_history(
@@ -309,10 +318,30 @@ class Account:
                 valuation.account.equity,
                 history.peak,
                 now,
+                silent=valuation.silent.keys(),
             )
             value = units.value(valuation.account.equity)
             await equity.insert_snapshots(connection, now, self.name, rows, value)
         return valuation
+
+    async def _value_of_one_moment(self, pause_seconds: float) -> Valuation:
+        """Return the valuation of a moment without orders under way, if there soon is one."""
+        valuation = await self.value(pause_seconds=pause_seconds)
+        for _ in range(VALUATION_ATTEMPTS - 1):
+            if valuation.of_one_moment or valuation.silent:
+                break
+            await anyio.sleep(RETRY_SECONDS)
+            valuation = await self.value(pause_seconds=pause_seconds)
+        return valuation
+
+    async def _untold(self, valuation: Valuation, now: datetime) -> frozenset[UntoldCash]:
+        return await self.transfers.untold(
+            valuation.cash,
+            valuation.booked,
+            valuation.account.equity,
+            now,
+            silent=valuation.silent.keys(),
+        )
 
     def _cash(
         self,
