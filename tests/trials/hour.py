@@ -15,7 +15,6 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -31,9 +30,10 @@ from tests.acceptance.daemon_process import (
     wait_for_log,
 )
 from tests.trials import books, settings, told
+from tests.trials.judge import Judge
 from tests.trials.market import Market
 from tests.trials.processes import MODULES, Told, simulators
-from tests.trials.troubles import KINDS, Troubles, explained, explains
+from tests.trials.troubles import KINDS, Troubles
 
 VENUES: Final = ("spot", "usdm", "alpaca")
 ROUND_SECONDS: Final = 600.0  # in which each trouble happens once
@@ -124,6 +124,17 @@ class Trial:
             "agreed_after_s": round(anyio.current_time() - began, 1)
         }
 
+    async def keep_evidence(self) -> list[dict[str, Any]]:
+        """Keep what the judge reads beside the log; return the alerts."""
+        alerts = await told.kept_alerts(self.dsn)
+        _write(self.folder / "alerts.jsonl", alerts)
+        positions = (await books.Ours.read(self.dsn))["positions"]
+        _write(self.folder / "positions.jsonl", positions)
+        (self.folder / "ledgers.json").write_text(json.dumps(await self.ledgers()))
+        for name in MODULES:
+            _write(self.folder / f"{name}.met.jsonl", await self.say(name, "met"))
+        return alerts
+
     async def flatten(self) -> None:
         """Close everything; what is left of it the first time is tried again."""
         for _ in range(FLATTENS - 1):
@@ -193,15 +204,10 @@ async def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         await trial.flat()
         await trial.judge("flat")
         differences = list(trial.found)
-        rows = await told.kept_alerts(trial.dsn)
-        _write(folder / "alerts.jsonl", rows)
-        for name in MODULES:
-            _write(folder / f"{name}.met.jsonl", await trial.say(name, "met"))
-        unexplained, counted = told.alerts(rows, explained(troubles.happened))
-        trial.found += unexplained
+        alerts = await trial.keep_evidence()
         ended = await anyio.to_thread.run_sync(trial.daemon.terminate)
     events = told.lines_of(trial.daemon.log_path)
-    trial.found += told.loud(events, partial(explains, troubles.happened))
+    trial.found += Judge(folder).violations()
     if ended.exit_code:
         trial.found.append(f"the daemon ended with {ended.exit_code}")
     return {
@@ -210,7 +216,7 @@ async def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "violations": trial.found,
         "differences": differences,
         "figures": trial.figures,
-        "alerts": counted,
+        "alerts": told.counted(alerts),
         "warnings": dict(told.warnings(events)),
         "troubles": len(troubles.happened),
         "fared": trial.fared.as_json(),

@@ -38,6 +38,21 @@ SYMBOLS: Final = (
     Traded("USDTUSD", "alpaca", "USDT/USD", "USDT", "USD", "1.0000", ("coins",), 4),
 )
 
+# Of what the daemon may name: the simulator that it is about.
+VENUES: Final = (
+    {"spot": "spot", "usdm": "usdm", "alpaca": "alpaca"}
+    | {each.symbol: each.venue for each in SYMBOLS}
+    | {
+        "spot-btc": "spot",
+        "spot-eth": "spot",
+        "perp-btc": "usdm",
+        "perp-eth": "usdm",
+        "alpaca-btc": "alpaca",
+        "alpaca-eth": "alpaca",
+    }
+)
+FEEDS: Final = {"binance": "spot", "futures": "usdm", "coins": "alpaca", "twelvedata": "twelvedata"}
+
 STRATEGY: Final = '''"""Turn with each candle: up is bought, down is sold."""
 
 from dataclasses import dataclass
