@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 import anyio
 
@@ -30,6 +30,7 @@ from tradebotd.storage.equity import (
 )
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account import buying_power, venue_accounts
+from tradebotd.trading.account.account_values import AccountStanding, Valuation
 from tradebotd.trading.account.buying_power import (
     PricedEntry,
     each_once,
@@ -42,7 +43,6 @@ from tradebotd.trading.account.trading_day import day_began
 from tradebotd.trading.account.transfer_recorder import TransferRecorder, UntoldCash
 from tradebotd.trading.account.unbooked_futures import (
     BoundedWait,
-    FuturesDifference,
     futures_behind,
 )
 from tradebotd.trading.account.venue_accounts import VenueAccounts, VenueAnswer
@@ -52,47 +52,6 @@ MINUTE: Final = timedelta(minutes=1)
 VALUATION_ATTEMPTS: Final = 5
 RETRY_SECONDS: Final = 0.2
 TOLD_SECONDS: Final = 2.0  # until transfers are asked for again: their list may be behind the cash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Valuation:
-    """Cash and holdings at the prices of one moment, in the account's currency.
-
-    `cash`: by venue and asset, in that asset. A bot whose former trades were in an asset that no
-    longer converts is left out of `bots`. `of_one_moment`: no order was under way, and no fill came
-    in between; `certain`: nor can there be a fill that we have not heard of. `pending`: entries
-    that may still fill, from before and from after the venues were asked; `cautious`: of some of
-    them a venue may have taken the cash already, so that they count twice. `silent`: venues that do
-    not answer, and why; they count with what was last known of them, or with nothing if `unknown`.
-    `booked`: what our books have moved in each purse. `behind`: our futures of which a venue holds
-    more (by how much) or less, such as after a forced close. `powers`: the notional that an entry
-    may still have, and `margins`: what futures hold, where a venue tells them.
-    """
-
-    account: Snapshot
-    bots: Mapping[BotName, Snapshot]
-    cash: Mapping[CashKey, Decimal]
-    booked: Mapping[CashKey, Decimal]
-    holdings: Sequence[OpenHolding]
-    pending: Sequence[PendingEntry]
-    cautious: bool
-    of_one_moment: bool
-    certain: bool
-    silent: Mapping[VenueName, str]
-    unknown: frozenset[VenueName]
-    behind: frozenset[FuturesDifference]
-    powers: Mapping[CashKey, Decimal]
-    margins: Mapping[CashKey, Decimal]
-
-
-class AccountStanding(NamedTuple):
-    """Standing of the account; `state` is for the limits.
-
-    `free`: cash that neither a margin nor a pending entry holds.
-    """
-
-    state: AccountState
-    free: Mapping[CashKey, Decimal]
 
 
 class Account:
@@ -294,18 +253,19 @@ class Account:
         on one side only would be a false peak, with a drawdown from it ever after.
         """
         valuation = await self._value_of_one_moment(pause_seconds)
-        if not valuation.of_one_moment or self._unbooked.should_wait(valuation.behind, now):
-            return replace(valuation, of_one_moment=False)
-        if untold := await self._untold(valuation, now):
+        untold = await self._untold(valuation, now)
+        unheard: frozenset[UntoldCash] = frozenset()
+        if untold:  # it may have come in between the list of transfers and the balances
             await anyio.sleep(TOLD_SECONDS if pause_seconds else 0)
-            unheard = await self.transfers.pull(now)
+            failed = await self.transfers.pull(now)
             valuation = await self._value_of_one_moment(pause_seconds)
-            now_untold = await self._untold(valuation, now)
-            in_doubt = {each for each in now_untold if each[0] in unheard}
-            if not valuation.of_one_moment or now_untold - untold:
+            before, untold = untold, await self._untold(valuation, now)
+            if untold - before:
                 return replace(valuation, of_one_moment=False)
-            if self._unreported.should_wait(in_doubt, now):
-                return replace(valuation, of_one_moment=False)
+            unheard = frozenset(each for each in untold if each[0] in failed)
+        waits = self._unbooked.should_wait(valuation.behind, now)
+        if self._unreported.should_wait(unheard, now) or waits or not valuation.of_one_moment:
+            return replace(valuation, of_one_moment=False)
         rows = [valuation.account, *valuation.bots.values()]
         async with self._database.transaction() as connection:
             history = await equity.select_history(
@@ -335,6 +295,9 @@ class Account:
         return valuation
 
     async def _untold(self, valuation: Valuation, now: datetime) -> frozenset[UntoldCash]:
+        """Return what a snapshot of *valuation* would infer though its venue tells transfers."""
+        if not valuation.of_one_moment or valuation.behind:  # the latter explains it
+            return frozenset()
         return await self.transfers.untold(
             valuation.cash,
             valuation.booked,
