@@ -2,11 +2,11 @@
 
 from structlog.testing import capture_logs
 
-from tests.fakes.resting import open_resting_harness, sweep
+from tests.fakes.resting import open_resting_harness, resting, sweep
 from tests.fakes.trading import SYMBOL, TradingHarness
 from tests.fakes.venue import Behaviour
 from tradebotd.domain.ids import ClientOrderId
-from tradebotd.domain.order import OrderReport
+from tradebotd.domain.order import OrderReport, OrderType
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
 
@@ -102,3 +102,42 @@ async def test_what_is_rejected_beside_a_stop_twice_is_refused(database: Databas
 
 async def nothing(_: str) -> list[OrderReport]:
     return []
+
+
+async def test_a_stop_that_its_twin_at_the_target_took_along_is_no_loss(database: Database) -> None:
+    """M5.7: its end is told first, the fill of the target a moment later."""
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST, linked=True)
+    await harness.enter()
+    await sweep(harness, 2)
+    harness.venue.listener = None
+    harness.tick("111")
+    reports = await harness.venue.match(SYMBOL)
+    (over,) = [each for each in reports if not each.filled_quantity]
+    (filled,) = [each for each in reports if each.filled_quantity]
+
+    await harness.recorder.record(over)
+    await sweep(harness)
+    await harness.recorder.record(filled)
+    await sweep(harness, 2)
+
+    assert (await harness.position())["close_reason"] == "take_profit"
+    assert await harness.rows("SELECT code, message FROM alerts") == []
+
+
+async def test_a_stop_that_is_gone_when_its_price_was_met_is_a_loss(database: Database) -> None:
+    """M5.7: it may have been triggered and not have filled: alarm, and the next exit at once."""
+    harness = await open_resting_harness(database, Replacement.CANCEL_FIRST, linked=True)
+    await harness.enter()
+    await sweep(harness, 2)
+    stop = next(
+        name for name, each in resting(harness).items() if each.type is OrderType.STOP_MARKET
+    )
+    harness.venue.listener = None
+    over = await harness.venue.cancel(SYMBOL, stop)
+    harness.tick("94")
+    await harness.recorder.record(over)
+    await sweep(harness, 2)
+
+    assert (await harness.position())["close_reason"] == "stop_loss"
+    rows = await harness.rows("SELECT code FROM alerts")
+    assert "resting_stop_lost" in [row["code"] for row in rows]
