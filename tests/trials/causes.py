@@ -22,7 +22,6 @@ SHOWS: Final = {
     "cut": 45.0,
     "mute": 45.0,  # 15 seconds, new connections, the minute's candle
     "cancelled outside": 60.0,
-    "money": 135.0,  # two snapshots
 }
 PLACES: Final = {  # of troubles that no request meets, by their names' ends
     "418 spot": "spot",
@@ -45,8 +44,9 @@ class Cause:
     at_ms: int
     until_ms: int
 
-    def covers(self, at_ms: int) -> bool:
-        return self.at_ms <= at_ms <= self.until_ms
+    def covers(self, at_ms: int, late: float = 0.0) -> bool:
+        """Return whether it may show then. *late*: so many seconds later than others."""
+        return self.at_ms <= at_ms <= self.until_ms + 1000 * late
 
 
 def causes(happened: Iterable[Row], met: Mapping[str, Iterable[Row]]) -> list[Cause]:
@@ -62,8 +62,6 @@ def _done(happened: Iterable[Row]) -> Iterator[Cause]:
             yield Cause(kind, PLACES[name], began, until)
         elif kind == "mute":
             yield from (Cause(kind, place, began, until) for place in ("spot", "usdm"))
-        elif kind == "money" and name in {"spot", "leaves"}:  # its demo tells of neither
-            yield Cause(kind, "spot", began, until)
 
 
 def _met(met: Mapping[str, Iterable[Row]]) -> Iterator[Cause]:
