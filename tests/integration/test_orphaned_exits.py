@@ -141,3 +141,18 @@ async def test_nobody_enters_where_an_exit_has_outlived_its_position(database: D
 
     await harness.enter("bot000", minute=2)
     await harness.enter("other", minute=2)
+
+
+async def test_one_that_ends_without_a_call_of_ours_is_said_no_more(database: Database) -> None:
+    """M5.7: reconciliation has seen its end: no later sweep fails for it."""
+    harness = await closed_with_stops_left(database, 1)
+    harness.venue.cancel_script.append(Behaviour.UNREACHABLE)
+    harness.clock.advance(timedelta(seconds=1))
+    result = await harness.protection.sweep(harness.clock.now())
+    assert "outlives its position" in str(result.failed)
+
+    (left,) = resting(harness)
+    await harness.recorder.record(await harness.venue.cancel("C000USDT", left))
+    for _ in range(3):
+        harness.clock.advance(timedelta(seconds=1))
+        assert (await harness.protection.sweep(harness.clock.now())).failed == {}

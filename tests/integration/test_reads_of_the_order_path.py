@@ -184,7 +184,7 @@ ASKED: Final[dict[str, tuple[str, tuple[object, ...]]]] = {
     ),
     "purses as they are now": (
         transfers.PUT_PURSES,
-        (ACCOUNT, [SCRIPTED], ["USDT"], [ONE], [ONE], NOON, [ONE]),
+        (ACCOUNT, [SCRIPTED], ["USDT"], [ONE], [ONE], NOON, [ONE], [], []),
     ),
     "transfers that were inferred of late": (
         transfers.LOCK_INFERRED,

@@ -357,7 +357,7 @@ MONEY: Final = (
         name="what is paid back is taken for what had never left",
         edits=(
             Edit(
-                "tradebotd/trading/account/transfer_recorder.py",
+                "tradebotd/trading/account/cash_jumps.py",
                 "same = part.amount * late > 0",
                 "same, remaining = True, abs(part.amount)",
             ),

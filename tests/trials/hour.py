@@ -12,10 +12,9 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -31,15 +30,18 @@ from tests.acceptance.daemon_process import (
     wait_for_log,
 )
 from tests.trials import books, settings, told
+from tests.trials.judge import Judge
 from tests.trials.market import Market
-from tests.trials.processes import Told, simulators
-from tests.trials.troubles import KINDS, Troubles, explained, explains
+from tests.trials.processes import MODULES, Told, simulators
+from tests.trials.troubles import KINDS, Troubles
 
 VENUES: Final = ("spot", "usdm", "alpaca")
 ROUND_SECONDS: Final = 600.0  # in which each trouble happens once
 SETTLE_SECONDS: Final = 150.0  # in which what is in doubt is settled
 SAMPLE_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 0.25
+PAUSE_SECONDS: Final = 4.0  # between two looks at the books: venues count what they are asked
+FLATTENS: Final = 3
 DISCOUNT: Final = 0.5  # of the run: from here on fees at spot are paid in BNB
 
 
@@ -116,10 +118,34 @@ class Trial:
                 break
             for job in ("reconcile", "equity_snapshot"):  # it books transfers
                 await self.have_run(job)
+            await anyio.sleep(PAUSE_SECONDS)
         self.found += [f"{when}: {each}" for each in differences]
         self.figures[when] = books.figures(ours) | {
             "agreed_after_s": round(anyio.current_time() - began, 1)
         }
+
+    async def keep_evidence(self) -> list[dict[str, Any]]:
+        """Keep what the judge reads beside the log; return the alerts."""
+        alerts = await told.kept_alerts(self.dsn)
+        _write(self.folder / "alerts.jsonl", alerts)
+        positions = (await books.Ours.read(self.dsn))["positions"]
+        _write(self.folder / "positions.jsonl", positions)
+        (self.folder / "ledgers.json").write_text(json.dumps(await self.ledgers()))
+        for name in MODULES:
+            _write(self.folder / f"{name}.met.jsonl", await self.say(name, "met"))
+        return alerts
+
+    async def flatten(self) -> None:
+        """Close everything; what is left of it the first time is tried again."""
+        for _ in range(FLATTENS - 1):
+            try:
+                await self.ctl("flatten", "--yes")
+            except RuntimeError as error:
+                self.figures.setdefault("flatten again", []).append(str(error))
+                await anyio.sleep(PAUSE_SECONDS)
+            else:
+                return
+        await self.ctl("flatten", "--yes")
 
     async def flat(self) -> None:
         """Wait until nothing is held nor ordered."""
@@ -174,15 +200,14 @@ async def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         await trial.ctl("halt", "--reason", "end of the trial")
         await trial.have_run("equity_snapshot")
         await trial.judge("open")
-        await trial.ctl("flatten", "--yes")
+        await trial.flatten()
         await trial.flat()
         await trial.judge("flat")
         differences = list(trial.found)
-        unexplained, counted = await told.alerts(trial.dsn, explained(troubles.happened))
-        trial.found += unexplained
+        alerts = await trial.keep_evidence()
         ended = await anyio.to_thread.run_sync(trial.daemon.terminate)
     events = told.lines_of(trial.daemon.log_path)
-    trial.found += told.loud(events, partial(explains, troubles.happened))
+    trial.found += Judge(folder).violations()
     if ended.exit_code:
         trial.found.append(f"the daemon ended with {ended.exit_code}")
     return {
@@ -191,13 +216,17 @@ async def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "violations": trial.found,
         "differences": differences,
         "figures": trial.figures,
-        "alerts": counted,
+        "alerts": told.counted(alerts),
         "warnings": dict(told.warnings(events)),
         "troubles": len(troubles.happened),
         "fared": trial.fared.as_json(),
         "log_lines": len(events),
         "stop_seconds": round(ended.seconds, 1),
     }
+
+
+def _write(file: Path, rows: Iterable[dict[str, Any]]) -> None:
+    file.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows))
 
 
 def _keep(trial: Trial, command: str) -> None:

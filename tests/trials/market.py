@@ -1,6 +1,7 @@
 """One market for all simulators: a seeded walk with pushes that meet stops and targets."""
 
 import random
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ class Market:
         self._told = told
         self._moved = {each.base: 0.0 for each in SYMBOLS}
         self._pushes: dict[str, list[float]] = {}
+        self._minutes: dict[str, tuple[int, list[Decimal]]] = {}  # at Alpaca, so far
         self.steps = 0
         self.still = False
 
@@ -41,6 +43,9 @@ class Market:
                     for ago in range(PAST_MINUTES, 0, -1)
                 ]
                 await self._told("spot", "past", symbol=traded.market, interval="1m", rows=rows)
+            elif traded.venue == "alpaca":
+                for ago in range(PAST_MINUTES, 0, -1):
+                    await self._bar(traded, minute - ago * 60_000, [Decimal(traded.price)])
         await self._show()
 
     async def run(self) -> None:
@@ -91,3 +96,21 @@ class Market:
             await self._told("alpaca", "quote", **quote, **said)
             await self._told("alpaca", "trade", price=str(price), **said)
             await self._told("twelvedata", "price", price=str(price), **said)
+            await self._count(traded, price)
+
+    async def _count(self, traded: Traded, price: Decimal) -> None:
+        """Count *price* in its minute; tell Alpaca the minute before, whose bars are told it."""
+        minute = now_ms() // 60_000 * 60_000
+        begun, prices = self._minutes.setdefault(traded.market, (minute, []))
+        if minute > begun:
+            self._minutes[traded.market] = (minute, [price])
+            await self._bar(traded, begun, prices)
+        else:
+            prices.append(price)
+
+    async def _bar(self, traded: Traded, minute: int, prices: list[Decimal]) -> None:
+        shown = {"open": prices[0], "high": max(prices), "low": min(prices), "close": prices[-1]}
+        figures = {name: str(price) for name, price in shown.items()}
+        at = datetime.fromtimestamp(minute / 1000, UTC).isoformat()
+        bar = {"at": at, "volume": str(len(prices)), "trades": len(prices), **figures}
+        await self._told("alpaca", "bar", symbol=traded.market, feed="crypto", **bar)

@@ -12,7 +12,10 @@ from tests.trials.processes import Simulator
 
 @dataclass(frozen=True)
 class Traded:
-    """One symbol: what the file, its venue and the vendor of its prices call it; its first price."""
+    """One symbol: what the file, its venue and the vendors of its prices call it; its first price.
+
+    *feeds*: in their order; the second stands in for the first.
+    """
 
     symbol: str
     venue: str
@@ -20,19 +23,35 @@ class Traded:
     base: str
     quote: str
     price: str
-    feed: str
+    feeds: tuple[str, ...]
     places: int = 2
 
 
 SYMBOLS: Final = (
-    Traded("BTCUSDT", "spot", "BTCUSDT", "BTC", "USDT", "60000", "binance"),
-    Traded("ETHUSDT", "spot", "ETHUSDT", "ETH", "USDT", "3000", "binance"),
-    Traded("BNBUSDT", "spot", "BNBUSDT", "BNB", "USDT", "600", "binance"),
-    Traded("BTCPERP", "usdm", "BTCUSDT", "BTC", "USDT", "60000", "futures", 1),
-    Traded("ETHPERP", "usdm", "ETHUSDT", "ETH", "USDT", "3000", "futures"),
-    Traded("BTCUSD", "alpaca", "BTC/USD", "BTC", "USD", "60000", "twelvedata"),
-    Traded("USDTUSD", "alpaca", "USDT/USD", "USDT", "USD", "1.0000", "twelvedata", 4),
+    Traded("BTCUSDT", "spot", "BTCUSDT", "BTC", "USDT", "60000", ("binance",)),
+    Traded("ETHUSDT", "spot", "ETHUSDT", "ETH", "USDT", "3000", ("binance",)),
+    Traded("BNBUSDT", "spot", "BNBUSDT", "BNB", "USDT", "600", ("binance",)),
+    Traded("BTCPERP", "usdm", "BTCUSDT", "BTC", "USDT", "60000", ("futures",), 1),
+    Traded("ETHPERP", "usdm", "ETHUSDT", "ETH", "USDT", "3000", ("futures",)),
+    Traded("BTCUSD", "alpaca", "BTC/USD", "BTC", "USD", "60000", ("coins", "twelvedata")),
+    Traded("ETHUSD", "alpaca", "ETH/USD", "ETH", "USD", "3000", ("twelvedata",)),
+    Traded("USDTUSD", "alpaca", "USDT/USD", "USDT", "USD", "1.0000", ("coins",), 4),
 )
+
+# Of what the daemon may name: the simulator that it is about.
+VENUES: Final = (
+    {"spot": "spot", "usdm": "usdm", "alpaca": "alpaca"}
+    | {each.symbol: each.venue for each in SYMBOLS}
+    | {
+        "spot-btc": "spot",
+        "spot-eth": "spot",
+        "perp-btc": "usdm",
+        "perp-eth": "usdm",
+        "alpaca-btc": "alpaca",
+        "alpaca-eth": "alpaca",
+    }
+)
+FEEDS: Final = {"binance": "spot", "futures": "usdm", "coins": "alpaca", "twelvedata": "twelvedata"}
 
 STRATEGY: Final = '''"""Turn with each candle: up is bought, down is sold."""
 
@@ -113,6 +132,15 @@ initial_capital = "20000"
 sizing = { kind = "fixed_notional", value = "1100" }
 exits = { stop_loss = "0.4%", take_profit = "0.8%", max_holding = "10m" }
 limits = { max_daily_trades = 1000 }
+
+[[bots]]
+name = "alpaca-eth"
+symbol = "ETHUSD"
+strategy = "./swing.py:Swing"
+initial_capital = "20000"
+sizing = { kind = "fixed_notional", value = "800" }
+exits = { stop_loss = "0.5%", trailing_stop = "0.5%", max_holding = "10m" }
+limits = { max_daily_trades = 1000 }
 """
 
 
@@ -154,6 +182,13 @@ kind = "binance"
 market = "usdm"
 base_url = "{usdm.http}"
 ws_url = "{usdm.ws}"
+
+[feeds.coins]
+kind = "alpaca"
+api_key = {{ file = "alpaca.key" }}
+api_secret = {{ file = "alpaca.secret" }}
+base_url = "{alpaca.http}"
+ws_url = "{alpaca.ws}"
 
 [feeds.twelvedata]
 kind = "twelvedata"
@@ -199,11 +234,13 @@ every = "60s"
 
 
 def _symbol(traded: Traded) -> str:
+    named = (*traded.feeds, traded.venue)
+    names = ", ".join(f'{name} = "{traded.market}"' for name in named)
     return f"""
 [[symbols]]
 symbol = "{traded.symbol}"
-feeds = ["{traded.feed}"]
-names = {{ {traded.feed} = "{traded.market}", {traded.venue} = "{traded.market}" }}
+feeds = [{", ".join(f'"{feed}"' for feed in traded.feeds)}]
+names = {{ {names} }}
 venue = "{traded.venue}"
 base_asset = "{traded.base}"
 quote_asset = "{traded.quote}"

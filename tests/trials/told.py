@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
@@ -55,34 +54,22 @@ def lines_of(log: Path) -> list[dict[str, Any]]:
     return found
 
 
-def loud(events: list[dict[str, Any]], explains: Callable[[dict[str, Any]], bool]) -> Iterator[str]:
-    """Yield errors that nothing explains, and tracebacks of whatever level."""
-    for event in events:
-        is_error = event.get("level") in {"error", "critical"} and not explains(event)
-        if is_error or "exception" in event:
-            yield f"log: {json.dumps(event)[:600]}"
-
-
 def warnings(events: list[dict[str, Any]]) -> Counter[str]:
     return Counter(each["event"] for each in events if each.get("level") == "warning")
 
 
-async def alerts(dsn: str, explained: frozenset[str]) -> tuple[list[str], dict[str, int]]:
-    """Return the alerts that nothing explains, and how often each code was told.
-
-    Information is counted alone; so is what was cleared.
-    """
+async def kept_alerts(dsn: str) -> list[dict[str, Any]]:
+    """Return all alerts that were ever raised, oldest first."""
     connection = await asyncpg.connect(dsn)
     try:
-        rows = await connection.fetch("SELECT * FROM alerts ORDER BY id")
+        return [dict(row) for row in await connection.fetch("SELECT * FROM alerts ORDER BY id")]
     finally:
         await connection.close()
+
+
+def counted(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Return how often each code was told."""
     counted = Counter({row["code"]: 0 for row in rows})
     for row in rows:
         counted[row["code"]] += row["count"]
-    unexplained = [
-        f"alert {row['code']} ({row['severity']}, {row['count']}x) {row['subject']}: {row['message']}"
-        for row in rows
-        if row["severity"] != "info" and row["code"] not in explained
-    ]
-    return unexplained, dict(counted)
+    return dict(counted)

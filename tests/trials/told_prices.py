@@ -23,6 +23,9 @@ from tests.simulators.twelvedata.vendor import KEY, TwelveData
 TETHER: Final = Instrument(
     symbol="USDT/USD", kind="Digital Currency", exchange="Coinbase Pro", price=Decimal(1)
 )
+ETHER: Final = Instrument(
+    symbol="ETH/USD", kind="Digital Currency", exchange="Coinbase Pro", price=Decimal(3000)
+)
 VOLUME: Final = Decimal(10)
 
 
@@ -62,7 +65,7 @@ def told(scene: Scene) -> web.Application:
     vendor = TwelveData(
         scene.clock,
         minutes=minutes,
-        instruments=(*USUAL, TETHER),
+        instruments=(*USUAL, ETHER, TETHER),
         history=120 * MINUTE,
         accounts={KEY: Account(PLANS["grow"])},
     )

@@ -1,6 +1,6 @@
 """Happenings of a trial, by the seed: money that moves without orders, faults, cuts, bans.
 
-Each says which alerts it explains: what else is told in the end, nobody has asked for.
+What each may have a daemon say: `tests/trials/causes.py`.
 """
 
 import json
@@ -14,43 +14,6 @@ import anyio
 
 from tests.trials.processes import Told, now_ms
 
-# Of all that happens, the alerts that it may have.
-AWAY: Final = frozenset(
-    {"dead_letters", "job_failed", "job_outcome", "job_partial", "exit_refused", "bot_error"}
-) | frozenset({"entries_stopped", "position_unprotected", "resting_stop_lost"})
-EXPLAINED: Final[dict[str, frozenset[str]]] = {
-    # Binance's demo tells no deposits: what comes in is inferred, and said so.
-    "money": frozenset({"cash_jumped"}),
-    "failure": AWAY,
-    "unanswered": AWAY | {"order_unknown", "orders_unknown"},
-    "ban": AWAY | {"venue_banned", "order_stream_lost"},
-    "cut": frozenset({"order_stream_lost"}),
-    "cancelled outside": frozenset({"resting_stop_lost", "position_unprotected"}),
-}
-# And lines of the log that are errors: the event, and what its text has.
-LINES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
-    "failure": (
-        ("job failed", "502"),
-        ("job failed", "no fresh mark price"),
-        ("position unprotected", "no fresh mark price"),
-        ("exit refused", "502"),
-    ),
-    "unanswered": (
-        ("order unknown", ""),
-        ("order still unknown", ""),
-        ("resting stop lost", "is unknown"),
-        ("job failed", "is unknown"),
-        ("exit refused", "is unknown"),
-        ("job failed", "an exit outlives its position"),
-    ),
-    "ban": (
-        ("job failed", "rate limit exceeded"),
-        ("job failed", "it is not asked until"),
-        ("exit refused", "it is not asked until"),
-        ("exit refused", "rate limit exceeded"),
-    ),
-    "cancelled outside": (("resting stop lost", ""),),
-}
 UNANSWERED: Final = {"code": -1007, "msg": "Timeout waiting for response from backend server."}
 QUIET_END: Final = 0.2  # the share of the run at whose end nothing goes wrong
 LONGEST_QUIET: Final = 90.0  # seconds
@@ -62,7 +25,7 @@ Act = Callable[["Troubles"], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Trouble:
-    """*kind*: what it explains, by `EXPLAINED`. *act*: what is done to the simulators."""
+    """*act*: what is done to the simulators."""
 
     kind: str
     name: str
@@ -98,33 +61,18 @@ class Troubles:
                 moments.append((began + 2 + share * max(0.0, span - 2), each))
         for at, each in sorted(moments, key=lambda one: one[0]):
             await anyio.sleep_until(at)
+            began_ms = now_ms()
             await each.act(self)
             self.happened.append((each.kind, each.name))
             with self.file.open("a") as file:
-                file.write(json.dumps({"at_ms": now_ms(), "kind": each.kind, "name": each.name}))
-                file.write("\n")
+                told = {"began_ms": began_ms, "at_ms": now_ms()}
+                file.write(json.dumps({**told, "kind": each.kind, "name": each.name}) + "\n")
 
     async def fault(self, simulator: str, **fault: Any) -> None:
         await self.told(simulator, "fault", fault=fault)
 
     def amount(self, most: float) -> str:
         return f"{self.random.uniform(0.3, 1) * most:.2f}"
-
-
-def explained(happened: list[tuple[str, str]]) -> frozenset[str]:
-    """Return the codes of alerts that the happenings may have caused."""
-    return frozenset().union(*(EXPLAINED.get(kind, frozenset()) for kind, _ in happened))
-
-
-def explains(happened: list[tuple[str, str]], event: dict[str, Any]) -> bool:
-    """Return whether the happenings may have caused that line of the log."""
-    kinds = {kind for kind, _ in happened}
-    text = json.dumps(event)
-    return any(
-        event.get("event") == name and words in text
-        for kind in kinds
-        for name, words in LINES.get(kind, ())
-    )
 
 
 def catalogue() -> list[Trouble]:

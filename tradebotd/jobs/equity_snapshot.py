@@ -12,7 +12,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.scheduling.job import RunContext
 from tradebotd.storage import reports
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.account.valuation import Valuation
+from tradebotd.trading.account.account_values import Valuation
 from tradebotd.trading.entries.entries import Entries
 
 NAME: Final = JobName("equity_snapshot")

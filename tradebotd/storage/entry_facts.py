@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, LiteralString, NamedTuple
 
-from tradebotd.domain.ids import BotName
+from tradebotd.domain.ids import BotName, VenueName
 from tradebotd.risk.account_units import Units
 from tradebotd.storage import account_units, equity, transfers
 from tradebotd.storage.equity import AccountHistory, CashKey, Flows
@@ -41,14 +41,14 @@ class EntryHistory(NamedTuple):
 
 
 class AccountRecord(NamedTuple):
-    """Record of an account. `unweighed`: worth of the transfers that no snapshot has counted.
+    """Record of an account. `unweighed`: worth of the transfers that no snapshot has counted, by venue.
 
     `seen`: each purse as the last snapshot has seen it.
     """
 
     history: AccountHistory
     units: Units
-    unweighed: Decimal
+    unweighed: dict[VenueName, Decimal]
     seen: dict[CashKey, LastSeen]
 
 

@@ -1,6 +1,6 @@
 """`transfers` and `cash_keys`: deposits to and withdrawals from an account, reported or inferred."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -43,7 +43,7 @@ LESSEN_OTHERS: Final[LiteralString] = """
      WHERE account = $1 AND inferred AND at = $4 AND NOT (venue = $2 AND transfer_id = $3)
 """
 MARK_WEIGHED: Final[LiteralString] = """
-    UPDATE transfers SET unweighed = 0 WHERE account = $1 AND unweighed <> 0
+    UPDATE transfers SET unweighed = 0 WHERE account = $1 AND unweighed <> 0 AND venue <> ALL ($2)
 """
 SELECT_SINCE: Final[LiteralString] = """
     SELECT min(first_at) AS first_at,
@@ -62,7 +62,7 @@ PUT_PURSES: Final[LiteralString] = """
     WITH others AS (
         DELETE FROM purses AS p
          WHERE account = $1
-           AND NOT EXISTS (SELECT 1 FROM unnest($2::text[], $3::text[]) AS k (venue, asset)
+           AND NOT EXISTS (SELECT 1 FROM unnest($2::text[] || $8::text[], $3::text[] || $9::text[]) AS k (venue, asset)
                             WHERE k.venue = p.venue AND k.asset = p.asset)
     )
     INSERT INTO purses (account, venue, asset, cash, booked, absorbed, transferred, first_at, seen_at)
@@ -213,8 +213,11 @@ async def take_back(
             )
 
 
-async def mark_weighed(connection: Connection, account: str) -> None:
-    await connection.execute(MARK_WEIGHED, account)
+async def mark_weighed(
+    connection: Connection, account: str, but_for: Collection[VenueName]
+) -> None:
+    """Mark the transfers weighed, but for those of venues that have not counted them yet."""
+    await connection.execute(MARK_WEIGHED, account, sorted(but_for))
 
 
 async def select_since(
@@ -250,9 +253,14 @@ async def put_last_seen(
     booked: Mapping[CashKey, Decimal],
     absorbed: Mapping[CashKey, Decimal],
     now: datetime,
+    *,
+    kept: Collection[CashKey] = (),
 ) -> None:
-    """Store the purses as all that the account has; others are deleted."""
-    cash_keys: Sequence[CashKey] = sorted(cash)
+    """Store the purses as all that the account has; others are deleted.
+
+    *kept*: purses that stay as they were stored.
+    """
+    cash_keys: Sequence[CashKey] = sorted(cash.keys() - set(kept))
     venues, assets = [venue for venue, _ in cash_keys], [asset for _, asset in cash_keys]
     await connection.execute(
         PUT_PURSES,
@@ -263,4 +271,6 @@ async def put_last_seen(
         [booked.get(cash_key, Decimal(0)) for cash_key in cash_keys],
         now,
         [absorbed.get(cash_key, Decimal(0)) for cash_key in cash_keys],
+        [venue for venue, _ in kept],
+        [asset for _, asset in kept],
     )

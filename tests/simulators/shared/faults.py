@@ -125,6 +125,7 @@ class Faults:
         self._set: list[Fault] = []
         self._listeners: list[Callable[[Fault | None], None]] = []
         self.met: list[tuple[Fault, Asked]] = []  # what each was taken for, in order
+        self.met_ms: list[int] = []  # and when
 
     def set(self, *faults: Fault) -> None:
         """Add *faults* behind those that are set. Listener and stream faults act at once."""
@@ -162,6 +163,7 @@ class Faults:
             else:
                 del self._set[at]
             self.met.append((fault, asked))
+            self.met_ms.append(self._clock.now_ms())
             return fault
         return None
 

@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 
@@ -83,7 +84,9 @@ class Server:
             await self.streams.lifted(fault)
 
     async def control(self, request: web.Request) -> web.Response:
-        """`{"do": "fault", "fault": {…}}`, `clear`, `advance` and `offset` (seconds), `requests`, or a vendor's."""
+        """`{"do": "fault", "fault": {…}}`, `clear`, `met` (what faults were taken for, and when), `advance` and
+        `offset` (seconds), `requests`, or a vendor's.
+        """
         try:
             told: dict[str, Any] = await request.json()
             answer = await self._do(told.pop("do"), told)
@@ -99,6 +102,13 @@ class Server:
             case "clear":
                 self.faults.clear()
                 await self.met()
+            case "met":
+                return [
+                    {"at_ms": at_ms, "fault": fault.kind, "status": fault.status, **asdict(asked)}
+                    for at_ms, (fault, asked) in zip(
+                        self.faults.met_ms, self.faults.met, strict=True
+                    )
+                ]
             case "advance":
                 self.clock.advance(timedelta(seconds=told["seconds"]))
                 await self.clock.run_due()

@@ -5,11 +5,11 @@ The day's first equity and the highest one are moved by the transfer's share of 
 """
 
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 import anyio
 import structlog
@@ -26,6 +26,7 @@ from tradebotd.storage.entry_facts import AccountRecord
 from tradebotd.storage.equity import CashKey
 from tradebotd.storage.postgres.database import Connection, Database
 from tradebotd.storage.transfers import LastSeen, Part
+from tradebotd.trading.account.cash_jumps import Jump, common, no_jump, split, unexplained
 from tradebotd.trading.account.conversion import CurrencyConverter
 
 log = structlog.get_logger(__name__)
@@ -35,22 +36,7 @@ OVERLAP: Final = timedelta(days=1)  # a transfer may be reported late
 NOTICED: Final = Decimal("0.001")  # of the equity: less counts as fees and interest
 
 
-class Jump(NamedTuple):
-    """Unexplained change of the cash in one purse.
-
-    *booked*: parts that were inferred earlier and are in our books now. *returned*: parts that went
-    back. *amount*: the new part, in the asset. *worth*: value of the returned and the new part, in
-    the account's currency. *absorbed*: amounts too small to be noticed, up to now.
-    """
-
-    cash_key: CashKey
-    booked: Sequence[Part]
-    returned: Sequence[Part]
-    amount: Decimal
-    worth: Decimal
-    absorbed: Decimal
-
-
+UntoldCash = tuple[VenueName, str, Decimal]  # a venue, an asset, by how much it has changed
 PartsOf = Callable[[CashKey, Decimal], Awaitable[Sequence[Part]]]
 
 
@@ -152,11 +138,13 @@ class TransferRecorder:
         booked: Mapping[CashKey, Decimal],
         equity: Decimal,
         now: datetime,
+        *,
+        silent: Collection[VenueName] = (),
     ) -> Units | None:
         """Return the units as a snapshot now would make them; None if all would begin anew.
 
-        *booked*: what our books say has moved in each purse, at the same moment as *cash*. Raises
-        DatabaseUnavailableError.
+        *booked*: what our books say has moved in each purse, at the same moment as *cash*.
+        *silent*: as for `settle`. Raises DatabaseUnavailableError.
         """
 
         async def parts_of(cash_key: CashKey, amount: Decimal) -> Sequence[Part]:
@@ -164,9 +152,10 @@ class TransferRecorder:
                 return await self._parts(connection, cash_key, amount, now, lock=False)
 
         now = _not_before(record.seen, now)
-        jumps = await self._jumps(parts_of, record.seen, cash, booked, equity)
+        jumps = await self._jumps(parts_of, record.seen, cash, booked, equity, silent)
         stored, peak = record.units, record.history.peak
-        undone, weighed = _weighed(stored, record.unweighed, jumps, equity, peak, now)
+        reported = _without(record.unweighed, silent)
+        undone, weighed = _weighed(stored, reported, jumps, equity, peak, now)
         return None if weighed.against is None or undone.since != stored.since else weighed.units
 
     async def _jumps(
@@ -176,20 +165,23 @@ class TransferRecorder:
         cash: Mapping[CashKey, Decimal],
         booked: Mapping[CashKey, Decimal],
         equity: Decimal,
+        silent: Collection[VenueName],
     ) -> list[Jump]:
         """Return how much each purse has jumped since the last snapshot without a known reason.
 
         A purse that is counted for the first time has come in, and one that is no longer counted
-        has left. *seen*: the purses at the last snapshot.
+        has left. *seen*: the purses at the last snapshot. Nothing new is known of the *silent*.
         """
         jumps: list[Jump] = []
         for cash_key in sorted({*seen, *cash}) if seen else ():
             last_seen = seen.get(cash_key)
+            if last_seen is not None and cash_key[0] in silent:
+                continue
             moved = booked.get(cash_key, ZERO)
-            amount = _unexplained(last_seen, cash.get(cash_key), moved)
+            amount = unexplained(last_seen, cash.get(cash_key), moved)
             if not amount or not self._currencies.converts(cash_key[1]):
                 # The worth of what no longer converts is unknown.
-                jumps.append(_no_jump(cash_key, last_seen))
+                jumps.append(no_jump(cash_key, last_seen))
                 continue
             late = moved if last_seen is None else moved - last_seen.booked
             noticed = self._is_noticed(cash_key, amount, equity)
@@ -197,12 +189,12 @@ class TransferRecorder:
             if noticed or amount * late < 0:
                 parts = await parts_of(cash_key, -amount)
             # An amount booked after the venue had counted it comes back with the other sign.
-            first, returned = _split(parts, late)
+            first, returned = split(parts, late)
             returned = returned if noticed else []
             remaining = -amount - sum((part.amount for part in (*first, *returned)), ZERO)
             late -= sum((part.amount for part in first), ZERO)
             absorbed = ZERO if last_seen is None else last_seen.absorbed
-            again = _common(remaining, late, absorbed)
+            again = common(remaining, late, absorbed)
             remaining -= again
             rest = -remaining if self._is_noticed(cash_key, remaining, equity) else ZERO
             new = rest - sum((part.amount for part in returned), ZERO)
@@ -241,20 +233,25 @@ class TransferRecorder:
         equity: Decimal,
         peak_value: Decimal | None,
         now: datetime,
+        *,
+        silent: Collection[VenueName] = (),
     ) -> Units:
         """Record jumps as inferred transfers, with their alerts, and return the units.
 
         In the caller's transaction, before its snapshot, which is in these units. Callers that
-        store no snapshot use `units`.
+        store no snapshot use `units`. *silent*: venues that count with an earlier answer, which
+        lacks what they have told since: their purses stay as they were seen, and their transfers
+        are weighed with their next answer.
         """
-        stored, reported = await account_units.select(connection, self._account)
+        stored, unweighed = await account_units.select(connection, self._account)
+        reported = _without(unweighed, silent)
         seen = await transfers.select_last_seen(connection, self._account)
         now = _not_before(seen, now)
 
         async def parts_of(cash_key: CashKey, amount: Decimal) -> Sequence[Part]:
             return await self._parts(connection, cash_key, amount, now, lock=True)
 
-        jumps = await self._jumps(parts_of, seen, cash, booked, equity)
+        jumps = await self._jumps(parts_of, seen, cash, booked, equity, silent)
         undone, weighed = _weighed(stored, reported, jumps, equity, peak_value, now)
         for jump in jumps:
             venue, _ = jump.cash_key
@@ -270,13 +267,44 @@ class TransferRecorder:
                 await alerts.clear(
                     connection, [AlertCode.CASH_JUMPED], " ".join(jump.cash_key), now
                 )
-        if reported:
-            await transfers.mark_weighed(connection, self._account)
+        if unweighed:
+            await transfers.mark_weighed(connection, self._account, silent)
         if weighed.units != stored:
             await account_units.put(connection, self._account, weighed.units)
         absorbed = {jump.cash_key: jump.absorbed for jump in jumps}
-        await transfers.put_last_seen(connection, self._account, cash, booked, absorbed, now)
+        kept = {cash_key for cash_key in seen if cash_key[0] in silent}
+        await transfers.put_last_seen(
+            connection, self._account, cash, booked, absorbed, now, kept=kept
+        )
         return weighed.units
+
+    async def untold(
+        self,
+        cash: Mapping[CashKey, Decimal],
+        booked: Mapping[CashKey, Decimal],
+        equity: Decimal,
+        now: datetime,
+        *,
+        silent: Collection[VenueName],
+    ) -> frozenset[UntoldCash]:
+        """Return what has come in or left at venues that report transfers, and did not report it.
+
+        Raises DatabaseUnavailableError.
+        """
+        async with self._database.connection() as connection:
+            seen = await transfers.select_last_seen(connection, self._account)
+
+            async def parts_of(cash_key: CashKey, amount: Decimal) -> Sequence[Part]:
+                return await self._parts(connection, cash_key, amount, now, lock=False)
+
+            jumps = await self._jumps(parts_of, seen, cash, booked, equity, silent)
+        return frozenset(
+            (*jump.cash_key, jump.amount)
+            for jump in jumps
+            if jump.amount
+            and (venue := self._venues.get(jump.cash_key[0])) is not None
+            and venue.traits.tells_transfers
+        )
 
     async def _infer(
         self,
@@ -328,44 +356,8 @@ def _not_before(seen: Mapping[CashKey, LastSeen], now: datetime) -> datetime:
     return max([now, *(last_seen.at for last_seen in seen.values())])
 
 
-def _no_jump(cash_key: CashKey, last_seen: LastSeen | None) -> Jump:
-    absorbed = ZERO if last_seen is None else last_seen.absorbed
-    return Jump(
-        cash_key=cash_key, booked=(), returned=(), amount=ZERO, worth=ZERO, absorbed=absorbed
-    )
-
-
-def _common(remaining: Decimal, late: Decimal, absorbed: Decimal) -> Decimal:
-    """Return the part of *remaining* that our books have moved late and that was absorbed before.
-
-    Zero unless all three have the same sign.
-    """
-    if remaining * late <= 0 or remaining * absorbed <= 0:
-        return ZERO
-    return min(remaining, late, absorbed, key=abs)
-
-
-def _split(parts: Sequence[Part], late: Decimal) -> tuple[list[Part], list[Part]]:
-    """Split *parts* into those explained by our books' late move of *late*, and those returned."""
-    booked, returned = [], []
-    remaining = abs(late)
-    for part in parts:
-        same = part.amount * late > 0
-        first, rest = part.split(remaining if same else ZERO)
-        if first is not None:
-            booked.append(first)
-            remaining -= abs(first.amount)
-        if rest is not None:
-            returned.append(rest)
-    return booked, returned
-
-
-def _unexplained(seen: LastSeen | None, cash: Decimal | None, booked: Decimal) -> Decimal:
-    if seen is None:
-        return ZERO if cash is None else cash
-    if cash is None:
-        return -seen.cash
-    return cash - seen.cash - (booked - seen.booked) - seen.told
+def _without(unweighed: Mapping[VenueName, Decimal], silent: Collection[VenueName]) -> Decimal:
+    return sum((worth for venue, worth in unweighed.items() if venue not in silent), ZERO)
 
 
 def _weighed(

@@ -46,8 +46,8 @@ def futures_behind(
     return frozenset(differing)
 
 
-class UnbookedFutures:
-    """Bounded wait for reconciliation to book the differences seen.
+class BoundedWait:
+    """Bounded wait for our books to have the differences seen: futures, or cash.
 
     A difference that lasts longer is external. External trading all the time, so that no difference
     lasts, does not keep the limits waiting any longer either.
@@ -58,7 +58,7 @@ class UnbookedFutures:
         self._waits_since: datetime | None = None
 
     def should_wait(self, behind: Collection[FuturesDifference], now: datetime) -> bool:
-        """Return whether a snapshot waits, since reconciliation is about to book a difference."""
+        """Return whether a snapshot waits, since a difference is about to be booked."""
         self._seen = {difference: self._seen.get(difference, now) for difference in behind}
         if all(now >= since + BOOKED_WITHIN for since in self._seen.values()):
             self._waits_since = None

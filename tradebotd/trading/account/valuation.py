@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 import anyio
 
@@ -30,6 +30,7 @@ from tradebotd.storage.equity import (
 )
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.account import buying_power, venue_accounts
+from tradebotd.trading.account.account_values import AccountStanding, Valuation
 from tradebotd.trading.account.buying_power import (
     PricedEntry,
     each_once,
@@ -39,10 +40,9 @@ from tradebotd.trading.account.buying_power import (
 from tradebotd.trading.account.conversion import CurrencyConverter
 from tradebotd.trading.account.shared_answers import NONE, Answers, SharedAnswers
 from tradebotd.trading.account.trading_day import day_began
-from tradebotd.trading.account.transfer_recorder import TransferRecorder
+from tradebotd.trading.account.transfer_recorder import TransferRecorder, UntoldCash
 from tradebotd.trading.account.unbooked_futures import (
-    FuturesDifference,
-    UnbookedFutures,
+    BoundedWait,
     futures_behind,
 )
 from tradebotd.trading.account.venue_accounts import VenueAccounts, VenueAnswer
@@ -51,47 +51,7 @@ from tradebotd.trading.venue_state.hedge_mode import HedgeMode
 MINUTE: Final = timedelta(minutes=1)
 VALUATION_ATTEMPTS: Final = 5
 RETRY_SECONDS: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Valuation:
-    """Cash and holdings at the prices of one moment, in the account's currency.
-
-    `cash`: by venue and asset, in that asset. A bot whose former trades were in an asset that no
-    longer converts is left out of `bots`. `of_one_moment`: no order was under way, and no fill came
-    in between; `certain`: nor can there be a fill that we have not heard of. `pending`: entries
-    that may still fill, from before and from after the venues were asked; `cautious`: of some of
-    them a venue may have taken the cash already, so that they count twice. `silent`: venues that do
-    not answer, and why; they count with what was last known of them, or with nothing if `unknown`.
-    `booked`: what our books have moved in each purse. `behind`: our futures of which a venue holds
-    more (by how much) or less, such as after a forced close. `powers`: the notional that an entry
-    may still have, and `margins`: what futures hold, where a venue tells them.
-    """
-
-    account: Snapshot
-    bots: Mapping[BotName, Snapshot]
-    cash: Mapping[CashKey, Decimal]
-    booked: Mapping[CashKey, Decimal]
-    holdings: Sequence[OpenHolding]
-    pending: Sequence[PendingEntry]
-    cautious: bool
-    of_one_moment: bool
-    certain: bool
-    silent: Mapping[VenueName, str]
-    unknown: frozenset[VenueName]
-    behind: frozenset[FuturesDifference]
-    powers: Mapping[CashKey, Decimal]
-    margins: Mapping[CashKey, Decimal]
-
-
-class AccountStanding(NamedTuple):
-    """Standing of the account; `state` is for the limits.
-
-    `free`: cash that neither a margin nor a pending entry holds.
-    """
-
-    state: AccountState
-    free: Mapping[CashKey, Decimal]
+TOLD_SECONDS: Final = 2.0  # until transfers are asked for again: their list may be behind the cash
 
 
 class Account:
@@ -118,7 +78,8 @@ class Account:
         self._venues = venues
         self._venue_accounts = VenueAccounts(venues, hedge.seen)
         self._answers = SharedAnswers(self._venue_accounts, venues, self._flows, shares=shares)
-        self._unbooked = UnbookedFutures()
+        self._unbooked = BoundedWait()
+        self._unreported = BoundedWait()
         self._read: tuple[int | None, Flows] | None = None
         self._prices = prices
         self._symbols = symbols
@@ -264,7 +225,9 @@ class Account:
             async with self._database.connection() as connection:
                 record = await entry_facts.select_record(connection, self.name, began, now - MINUTE)
         history, current = record.history, valuation.account.equity
-        units = await self.transfers.units(record, valuation.cash, valuation.booked, current, now)
+        units = await self.transfers.units(
+            record, valuation.cash, valuation.booked, current, now, silent=valuation.silent.keys()
+        )
         day_start = peak = None
         if units is not None and not valuation.unknown:
             day_start, peak = units.money(history.day_start), units.money(history.peak)
@@ -289,13 +252,19 @@ class Account:
         One that is not `of_one_moment`, because orders are under way, is not stored: a sale booked
         on one side only would be a false peak, with a drawdown from it ever after.
         """
-        valuation = await self.value(pause_seconds=pause_seconds)
-        for _ in range(VALUATION_ATTEMPTS - 1):
-            if valuation.of_one_moment or valuation.silent:
-                break
-            await anyio.sleep(RETRY_SECONDS)
-            valuation = await self.value(pause_seconds=pause_seconds)
-        if not valuation.of_one_moment or self._unbooked.should_wait(valuation.behind, now):
+        valuation = await self._value_of_one_moment(pause_seconds)
+        untold = await self._untold(valuation, now)
+        unheard: frozenset[UntoldCash] = frozenset()
+        if untold:  # it may have come in between the list of transfers and the balances
+            await anyio.sleep(TOLD_SECONDS if pause_seconds else 0)
+            failed = await self.transfers.pull(now)
+            valuation = await self._value_of_one_moment(pause_seconds)
+            before, untold = untold, await self._untold(valuation, now)
+            if untold - before:
+                return replace(valuation, of_one_moment=False)
+            unheard = frozenset(each for each in untold if each[0] in failed)
+        waits = self._unbooked.should_wait(valuation.behind, now)
+        if self._unreported.should_wait(unheard, now) or waits or not valuation.of_one_moment:
             return replace(valuation, of_one_moment=False)
         rows = [valuation.account, *valuation.bots.values()]
         async with self._database.transaction() as connection:
@@ -309,10 +278,33 @@ class Account:
                 valuation.account.equity,
                 history.peak,
                 now,
+                silent=valuation.silent.keys(),
             )
             value = units.value(valuation.account.equity)
             await equity.insert_snapshots(connection, now, self.name, rows, value)
         return valuation
+
+    async def _value_of_one_moment(self, pause_seconds: float) -> Valuation:
+        """Return the valuation of a moment without orders under way, if there soon is one."""
+        valuation = await self.value(pause_seconds=pause_seconds)
+        for _ in range(VALUATION_ATTEMPTS - 1):
+            if valuation.of_one_moment or valuation.silent:
+                break
+            await anyio.sleep(RETRY_SECONDS)
+            valuation = await self.value(pause_seconds=pause_seconds)
+        return valuation
+
+    async def _untold(self, valuation: Valuation, now: datetime) -> frozenset[UntoldCash]:
+        """Return what a snapshot of *valuation* would infer though its venue tells transfers."""
+        if not valuation.of_one_moment or valuation.behind:  # the latter explains it
+            return frozenset()
+        return await self.transfers.untold(
+            valuation.cash,
+            valuation.booked,
+            valuation.account.equity,
+            now,
+            silent=valuation.silent.keys(),
+        )
 
     def _cash(
         self,

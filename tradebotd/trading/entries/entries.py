@@ -28,14 +28,11 @@ from tradebotd.risk.sizing import entry_quantity
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.entry_facts import AccountRecord, EntryFacts, EntryHistory
 from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.account.account_values import AccountStanding, Valuation
 from tradebotd.trading.account.daily_limits import reached_limit
 from tradebotd.trading.account.shared_answers import Answers, no_answer
 from tradebotd.trading.account.trading_day import local_day
-from tradebotd.trading.account.valuation import (
-    Account,
-    AccountStanding,
-    Valuation,
-)
+from tradebotd.trading.account.valuation import Account
 from tradebotd.trading.entries.entry_filters import EntryFilters, PlannedTrade
 from tradebotd.trading.entries.entry_gate import EntryGate
 from tradebotd.trading.entries.entry_pass import EntryPass

@@ -125,6 +125,10 @@ class ExitHolds:
             return None
         return f"{position.symbol} is {symbol.instrument.status} at {position.venue}"
 
+    def has_stop(self, position_id: PositionId) -> bool:
+        """Return whether a stop or a target of the position is known to rest."""
+        return self._resting.live(position_id) is not None
+
     def check_trading(self, position: Position) -> None:
         """Raise OrderDeniedError where its venue takes no order of its symbol."""
         if (reason := self.not_trading(position)) is not None:

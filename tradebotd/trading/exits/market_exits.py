@@ -30,7 +30,7 @@ from tradebotd.ports.venue import Venue
 from tradebotd.storage.bots import DecisionRecord
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.condition_alerts import ConditionAlerts, subject
+from tradebotd.trading.condition_alerts import ConditionAlerts
 from tradebotd.trading.execution.listeners import PositionListener
 from tradebotd.trading.execution.placement import Prepared
 from tradebotd.trading.execution.self_trades import check_no_self_trade
@@ -45,6 +45,7 @@ from tradebotd.trading.exits.exit_parts import ExitPart, UnfinishedExits, is_sol
 from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.exit_worth import ExitWorth
 from tradebotd.trading.exits.ladder_steps import LadderSteps
+from tradebotd.trading.exits.overtaken_exits import OvertakenExits
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.exits.write_offs import WriteOffs
 
@@ -94,6 +95,9 @@ class MarketExits:
         self._ending: set[PositionId] = set()  # exits being made here
         self.timers = timers
         self._backoff = Backoff()
+        self._overtaken = OvertakenExits(
+            backoff=self._backoff, tracked=tracked, listeners=listeners, rests=holds.has_stop
+        )
         self._worth = ExitWorth(prices, clock, self._backoff.reasons)
         self.unfinished = UnfinishedExits(symbols, self._worth)
         self._write_offs = WriteOffs(
@@ -111,6 +115,7 @@ class MarketExits:
         self._backoff.forget(position_id)
         self.unfinished.forget(position_id)
         self._worth.forget(position_id)
+        self._overtaken.forget(position_id)
 
     def on_price_turned(self, position_id: PositionId, now: datetime) -> None:
         """Forget the refusals of a position whose price has turned from its exits.
@@ -136,9 +141,7 @@ class MarketExits:
 
     async def update_alerts(self) -> None:
         """Update the alerts of refused exits. Raises DatabaseUnavailableError."""
-        await self._alerts.update(
-            {subject(position_id): reason for position_id, reason in self._backoff.reasons.items()}
-        )
+        await self._alerts.update(self._overtaken.refusals())
 
     async def close_now(
         self, position: Position, reason: CloseReason, decision: DecisionRecord | None = None
@@ -185,6 +188,7 @@ class MarketExits:
             if reason is None:
                 ready.append(exit_)
                 self._ending.add(exit_.position.id)
+                self._overtaken.begin(exit_.position.id)
             else:
                 result.waiting[str(exit_.position.id)] = reason
         try:
@@ -192,7 +196,7 @@ class MarketExits:
         finally:
             self._ending.difference_update(exit_.position.id for exit_ in ready)
         for exit_ in ready:
-            self._leave_overtaken(exit_.position.id, result)
+            self._overtaken.take_back(exit_.position.id, result.failed, result.waiting)
         if ready and self._backoff.reasons:
             await self._update_alerts_quietly()
 
@@ -244,13 +248,6 @@ class MarketExits:
             self._failed(exit_, error, prepared, result)
         finally:
             self._ending.discard(exit_.position.id)
-
-    def _leave_overtaken(self, position_id: PositionId, result: SweepResult) -> None:
-        """Take back a refusal whose position is closed: its stop at the venue came before."""
-        if self._backoff.is_rejected(position_id) and self._tracked.current(position_id) is None:
-            self._listeners.forget(position_id)
-            del result.failed[str(position_id)]
-            result.waiting[str(position_id)] = DenialRule.POSITION_CLOSED
 
     def _failed(
         self, exit_: ExitIntent, error: Exception, prepared: Sequence[Prepared], result: SweepResult

@@ -8,11 +8,13 @@ from tradebotd.domain.alert_code import AlertCode
 from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import OrderDeniedError
 from tradebotd.domain.ids import PositionId
+from tradebotd.domain.position import CloseReason
 from tradebotd.ports.clock import Clock
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts, subject
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
+from tradebotd.trading.exits.exit_intents import ExitIntent, RestingPair
 from tradebotd.trading.exits.resting_capability import GUARDS_ALONE
 from tradebotd.trading.exits.resting_groups import any_rests, unknown
 from tradebotd.trading.exits.resting_room import NO_ROOM
@@ -104,6 +106,16 @@ class MissingStops:
     def lose(self, position_id: PositionId, reason: str) -> None:
         """Note a stop that is gone: it is alerted, however soon the next one rests."""
         self.lost[position_id] = self._unreported[position_id] = reason
+
+    def gone(self, position_id: PositionId, met: ExitIntent | None, wanted: RestingPair) -> bool:
+        """Note a stop that is gone; return whether a price has *met* what ends its position.
+
+        One whose twin at the target has been met is gone with it, and is told of sooner: no loss.
+        """
+        reached = met is not None and met.reason is CloseReason.TAKE_PROFIT
+        if not reached or wanted.target is None:
+            self.lose(position_id, NOT_THERE)
+        return met is not None
 
     def guards_alone(self, position_id: PositionId) -> bool:
         """Return whether no stop can rest, for a reason that is no refusal: the daemon guards."""

@@ -4,7 +4,7 @@ A stop that rests behind a closed position fires at another one: the bot's next 
 coins of another bot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import anyio
@@ -21,7 +21,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.storage.exit_groups import Groups
 from tradebotd.trading.condition_alerts import subject
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
-from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.exit_placement import MOST_ORPHANS, ExitPlacement
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,8 @@ class OrphanedExits:
             self._dirty = True
             raise
         self._dirty = bool(orphans)
+        if len(orphans) < MOST_ORPHANS:  # else there may be more than were read
+            self._forget_all_but(orphans)
         now = self._clock.now()
         ready = list(orphans)
         if patient:
@@ -81,6 +83,13 @@ class OrphanedExits:
             for position_id in ready:
                 clearing.start_soon(clear, position_id)
         failed |= self.failing
+
+    def _forget_all_but(self, orphans: Collection[PositionId]) -> None:
+        """Forget positions whose exits were settled without us, such as by reconciliation."""
+        for position_id in self._backoff.reasons.keys() - set(orphans):
+            self._timers.forget(position_id)
+            self._backoff.forget(position_id)
+            log.info("orphaned exits cleared", position=position_id)
 
     @property
     def failing(self) -> dict[str, str]:

@@ -44,7 +44,7 @@ from tradebotd.trading.exits.exit_intents import (
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
 from tradebotd.trading.exits.live_stops import LiveStops
-from tradebotd.trading.exits.missing_stops import NOT_THERE, MissingStops
+from tradebotd.trading.exits.missing_stops import MissingStops
 from tradebotd.trading.exits.promised_stops import PromisedStops
 from tradebotd.trading.exits.refused_stops import MET, RefusedStops
 from tradebotd.trading.exits.resting_capability import RestingCapability
@@ -314,8 +314,7 @@ class RestingStops:
         if self._days.is_ending(wanted, position):
             return  # its end was told a little early: no loss
         if gone:  # not to an exit of our own: what rested was dropped for it
-            self.missing.lose(position.id, NOT_THERE)
-            if self._refusals.met(position) is not None:
+            if self.missing.gone(position.id, self._refusals.met(position), wanted):
                 raise OrderRejectedError(MET)  # as the venue would, which takes a while to say so
             if self.missing.gone_at_once(position.id):
                 return

@@ -43,6 +43,8 @@ log = structlog.get_logger(__name__)
 MARGIN: Final = 0.05
 LOOK_BACK: Final = timedelta(days=1)  # for fills, from before the start
 LATE_TRADES: Final = timedelta(hours=1)  # a venue may report one this long after later ones
+# Host: until a difference is looked at again. Balances may be ahead of lists of orders and fills.
+SECOND_LOOK_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -107,6 +109,8 @@ class Reconciler:
         self._hedge = parts.hedge
         self._one_at_a_time = anyio.Lock()
         self._differed = True  # until proven otherwise: an alert of an earlier process may be open
+        self._seen: set[tuple[VenueName, str]] = set()  # what differed when it was last compared
+        self._looks_again = False  # something differed that had not before
         self._contradicted = True
         self._settled_since_start = False
         # Start of possibly missing trades: since it agreed with our books, or reported all it knew.
@@ -118,31 +122,44 @@ class Reconciler:
         """Reconcile orders in doubt first, then holdings. Raises DatabaseUnavailableError.
 
         The first run after a start waits until nothing of an earlier process can still be in
-        flight: market time may jump by hours in the two seconds that this takes.
+        flight: market time may jump by hours in the two seconds that this takes. What differs for
+        the first time is looked at again a moment later, and only then told.
         """
         async with self._one_at_a_time:
-            venues, gaps = VenueRound(self._venues), self._streams.gaps
+            first = await self._look()
+            if not self._looks_again:
+                return first
+            if self._clock.speed > 0:  # at speed 0 venues tell all before they answer
+                await self._host.sleep(SECOND_LOOK_SECONDS)
+            second = await self._look()
+            second.asked += first.asked
+            second.resolved += first.resolved
+            return second
+
+    async def _look(self) -> Reconciled:
+        venues, gaps = VenueRound(self._venues), self._streams.gaps
+        settled = await self._searches.settle(venues)
+        sendable = self._sendable_for(settled)
+        if sendable > 0 and not self._settled_since_start:
+            await self._host.sleep(sendable + MARGIN)
             settled = await self._searches.settle(venues)
-            sendable = self._sendable_for(settled)
-            if sendable > 0 and not self._settled_since_start:
-                await self._host.sleep(sendable + MARGIN)
-                settled = await self._searches.settle(venues)
-            self._settled_since_start = True
-            result = Reconciled(
-                asked=settled.asked,
-                resolved=settled.resolved,
-                waiting=[str(client_order_id) for client_order_id in settled.waiting],
-                failed=settled.failed,
-            )
-            await self._late_fees.value()
-            await self._externals.compare_orders(venues, settled.open, result.failed)
-            await self._compare_holdings(venues, settled.waiting_at, gaps, result)
-            await self._externals.forget_old()
-            result.uncompared |= settled.troubled
-            result.uncompared |= {name for name in self._venues if name in result.failed}
-            for name in gaps.keys() - result.uncompared:
-                self._streams.covered(name, gaps[name])
-            return result
+        self._settled_since_start = True
+        result = Reconciled(
+            asked=settled.asked,
+            resolved=settled.resolved,
+            waiting=[str(client_order_id) for client_order_id in settled.waiting],
+            failed=settled.failed,
+        )
+        self._looks_again = False
+        await self._late_fees.value()
+        await self._externals.compare_orders(venues, settled.open, result.failed)
+        await self._compare_holdings(venues, settled.waiting_at, gaps, result)
+        await self._externals.forget_old()
+        result.uncompared |= settled.troubled
+        result.uncompared |= {name for name in self._venues if name in result.failed}
+        for name in gaps.keys() - result.uncompared:
+            self._streams.covered(name, gaps[name])
+        return result
 
     def _sendable_for(self, settled: ResolutionResult) -> float:
         """Return the seconds until nothing that waits may be sent any more."""
@@ -199,10 +216,12 @@ class Reconciler:
         foreign = self._holdings.foreign(before, steady)
         silent = self._venues.keys() - steady.keys()
         result.uncompared |= silent
+        confirmed = self._confirmed(differences, steady)
+        unheard = silent | {each.venue for each in differences if each not in confirmed}
         result.external, result.differences = await self._externals.explain(
-            differences, foreign, silent
+            confirmed, foreign, unheard
         )
-        await self._report(result.differences, silent)
+        await self._report(result.differences, unheard)
         doubtful = (
             result.failed or result.uncompared or moving or differences or self._cash.suspects
         )
@@ -210,6 +229,19 @@ class Reconciler:
             self._agreement.keep(state, accounts)
         else:
             self._agreement.invalidate()
+
+    def _confirmed(
+        self, differences: Sequence[Difference], compared: Collection[VenueName]
+    ) -> list[Difference]:
+        """Return what differed in the look before as well; the others are looked at again.
+
+        A venue's balances may be ahead of its lists of orders and fills by a moment.
+        """
+        before = self._seen
+        now = {(difference.venue, difference.subject) for difference in differences}
+        self._seen = now | {each for each in before if each[0] not in compared}
+        self._looks_again = bool(now - before)
+        return [each for each in differences if (each.venue, each.subject) in before]
 
     async def _accounts(
         self, venues: VenueRound, result: Reconciled
