@@ -17,6 +17,7 @@ from tradebotd.ports.prices import PriceSource
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.exit_levels import ExitLevels, triggered
 from tradebotd.trading.exits.exit_intents import ExitIntent, RestingPair
+from tradebotd.trading.exits.shortfalls import Shortfalls
 from tradebotd.trading.prices.fresh_prices import FRESH
 
 log = structlog.get_logger(__name__)
@@ -35,12 +36,14 @@ class RefusedStops:
         symbols: Mapping[str, MarketSymbol],
         venues: Mapping[VenueName, Venue],
         levels_since: Callable[[Position], datetime],
+        shortfalls: Shortfalls,
     ) -> None:
         self._clock = clock
         self._levels_since = levels_since
         self._prices = prices
         self._symbols = symbols
         self.venues = venues
+        self.shortfalls = shortfalls
 
     async def exit_of(
         self, position: Position, pair: RestingPair | None, error: OrderRejectedError
@@ -53,6 +56,8 @@ class RefusedStops:
         unless the venue compared the stop with another price: then it goes on without one, and our
         own check guards it.
         """
+        if pair is not None:
+            await self.shortfalls.note_refused_stop(position, pair.quantity, error)
         exit_ = self.met(position)
         if exit_ is not None or "trigger" not in error.reason:
             return exit_

@@ -88,13 +88,13 @@ class RestingStops:
             prices=prices,
             limit_offsets=limit_offsets,
             stops_only=self._room.stops_only,
+            bounded=refusals.shortfalls.bounded,
         )
         self._clock, self._refusals = clock, refusals
         self._promises = PromisedStops(placement, clock, venues)
         self._days = RestingDays(clock, symbols, calendars, venues)
         self._symbols, self._venues = symbols, venues
-        self._checked: set[PositionId] = set()  # checked since it changed
-        self._due = DueChecks()
+        self._checked, self._due = set[PositionId](), DueChecks()  # checked since it changed
         self.queue, self._places = RestingQueue(), dict[PositionId, VenueName]()
         self.pairs, self.times = LiveStops(clock, times), times
         self.missing = MissingStops(database, clock, self.queue.wake)
