@@ -12,6 +12,7 @@ from tradebotd.domain.errors import OrderRejectedError, VenueError
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.quote import PriceKind, Quote
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import PriceSource
 from tradebotd.ports.venue import Venue
@@ -83,12 +84,19 @@ class RefusedStops:
         try:
             with anyio.fail_after(QUOTE_SECONDS):
                 quote = (await venue.quotes([symbol])).get(position.symbol)
-                return None if quote is None else quote.price(position.trigger_kind)
+                return None if quote is None else self._since_levels(position, quote)
         except (VenueError, TimeoutError) as failed:
             log.warning("price lookup failed", symbol=position.symbol, error=str(failed))
         except Exception:
             log.exception("venue quotes failed", venue=position.venue)
         return None
+
+    def _since_levels(self, position: Position, quote: Quote) -> Decimal | None:
+        """Return the price that ends the position; None of a trade of before its levels."""
+        kind = position.trigger_kind
+        at = quote.at(kind, self._clock.now())
+        is_older = kind is PriceKind.LAST and at < self._levels_since(position)
+        return None if is_older else quote.price(kind)
 
 
 def _triggered_exit(position: Position, price: Decimal) -> ExitIntent | None:
