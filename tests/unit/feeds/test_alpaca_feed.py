@@ -255,9 +255,9 @@ async def test_no_more_is_asked_than_the_file_says() -> None:
     async with staged(standing_clock(NOW), names=("AAPL",)) as stage:
         stage.trade("AAPL", "190")
         few = stage.feed(NAME, most=5)
-        assert (await few.quotes([APPLE]), few.budget().per_minute) == ({"APPLE": 190}, 5)
+        assert (await few.quotes([APPLE]), few.budget().per_minute) == ({"APPLE": Decimal(190)}, 5)
         assert few.budget().left_minute == 4
-        limits = few._client._limits  # type: ignore[attr-defined]
+        limits = few._client._limits
         now = stage.host.monotonic()
         free = [
             limits.gate.limits.spend_if_free(limits.costs, Priority.READ, now) for _ in range(4)
