@@ -13,6 +13,7 @@ from tradebotd.domain.filters import SymbolStatus
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.domain.order import OrderReport, OrderRequest, OrderStatus
 from tradebotd.domain.order_type import OrderType, TimeInForce
+from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.side import Side
 from tradebotd.ports.venue import not_blocked
 from tradebotd.venues.alpaca import lookups
@@ -344,6 +345,7 @@ async def test_prices_of_many_exchanges_have_sides_where_there_are_some() -> Non
         assert list(told) == ["apple"]
         assert told["apple"].bid is None
         assert told["apple"].last == told["apple"].ask == 200
+        assert set(told["apple"].times) == {PriceKind.LAST, PriceKind.BID, PriceKind.ASK}
         stage.price("0.1234", "PENY")
         instrument = (await stage.venue.instruments([PENNY]))["penny"]
         assert instrument.tick_size == Decimal("0.0001")

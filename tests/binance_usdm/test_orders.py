@@ -144,6 +144,7 @@ async def test_quotes_are_told_of_few_and_of_many() -> None:
         few = await usdm.venue.quotes([BTC])
         assert few[SYMBOL].mark == 60010
         assert {few[SYMBOL].last, few[SYMBOL].bid, few[SYMBOL].ask} == {Decimal(60000)}
+        assert set(few[SYMBOL].times) == set(PriceKind)
         more = [symbol(name, f"{name}USDT") for name in ("DOGE", "TSLA")]
         assert (await usdm.venue.quotes([BTC, ETH, *more]))[SYMBOL] == few[SYMBOL]
 

@@ -72,6 +72,7 @@ class AlpacaStage:
         data_feed: DataFeed = "iex",
         adjustment: Adjustment = "raw",
         keys: Keys | None = None,
+        most: int | None = None,
     ) -> AlpacaFeed:
         keys = keys or self.keys
         gate = self.gates.gate(gate_name(self.server.http, keys.key_id))
@@ -79,7 +80,7 @@ class AlpacaStage:
             name,
             self.server.http,
             keys,
-            limits=Limits(gate, self.host, Host.DATA.value, keys.key_id),
+            limits=Limits(gate, self.host, Host.DATA.value, keys.key_id, most=most),
             host=self.host,
             random=Random(1),
         )

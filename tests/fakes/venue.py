@@ -88,6 +88,8 @@ class ScriptedVenue(PromisingBooks):
     which it was asked for trades. `words`: its own for the state of an order. `away`: what every
     call is answered by, while it is set.
 
+    `prices_of`: of when the prices of its quotes are, where it tells that.
+
     `promises`: of replacements by the new order, where those are promised. They are kept before the
     next call is answered; where `promises_wait`, at the next price, after what rests has met it, or
     by `keep_promises`.
@@ -126,6 +128,7 @@ class ScriptedVenue(PromisingBooks):
     promises_wait: bool = False
     fills_asked: list[set[str] | None] = field(default_factory=list)
     words: dict[ClientOrderId, str] = field(default_factory=dict)
+    prices_of: datetime | None = None
 
     async def submit(
         self,
@@ -440,7 +443,14 @@ class ScriptedVenue(PromisingBooks):
             if last is not None:
                 mark, bid, ask = (told.get(kind) for kind in OTHERS)
                 average = self.average(each.symbol)
-                found[each.symbol] = Quote(last=last, mark=mark, bid=bid, ask=ask, average=average)
+                found[each.symbol] = Quote(
+                    last=last,
+                    mark=mark,
+                    bid=bid,
+                    ask=ask,
+                    average=average,
+                    times=dict.fromkeys(PriceKind, self.prices_of) if self.prices_of else {},
+                )
         return found
 
     async def instruments(self, symbols: Sequence[MarketSymbol]) -> dict[str, Instrument]:

@@ -420,6 +420,19 @@ async def test_a_stop_of_an_operator_is_compared_with_the_fill(database: Databas
     assert changed.stop_loss == 95
 
 
+async def test_a_print_that_is_told_again_is_compared_as_of_when_it_was_seen(
+    database: Database,
+) -> None:
+    """M4.7: 94 was the price before the fill, and is polled once more after it."""
+    harness = await told(database, "94", spec(exits=ExitPlan(stop_loss=Decimal("0.2"))))
+    await harness.enter()
+    harness.clock.advance(timedelta(seconds=1))
+    harness.prices.record(Tick(harness.clock.now(), SYMBOL, Decimal(94), repeats=True))
+    (position,) = harness.protection.held.values()
+    changed = await harness.exit_changes.set(position.id, stop_loss=Level(price=Decimal(95)))
+    assert changed.stop_loss == 95
+
+
 async def test_a_time_that_is_over_is_missed_whatever_the_price_is_of(database: Database) -> None:
     """M3.10: the longest holding needs none."""
     plan = ExitPlan(stop_loss=Decimal("0.05"), max_holding=timedelta(seconds=30))

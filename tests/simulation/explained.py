@@ -73,6 +73,16 @@ class Reasons:
         """Its exit would be refused at this moment, too."""
         return self._refusal(subject, OrderType.MARKET) is not None
 
+    def was_short(self, subject: str) -> bool:
+        """Its venue has refused to sell so much of it as was asked for: it had less free."""
+        number = subject.removeprefix(POSITION)
+        return any(
+            order.reason == "insufficient balance"
+            for venue in self._facts.venues.values()
+            for name, order in venue.ledger.orders.items()
+            if name in self._orders and str(self._orders[name]["position_id"]) == number
+        )
+
     def has_no_stop(self, subject: str) -> bool:
         """No stop of it rests, and one would be refused at this moment, or is still sought."""
         row = self._open.get(subject.removeprefix(POSITION))
@@ -226,6 +236,7 @@ EXPLAINED: Final[dict[str, Why]] = {
     "external_order": Reasons.rests_foreign,
     "order_unknown": Reasons.is_unknown,
     "exit_refused": Reasons.is_refused,
+    "exit_exceeds_balance": Reasons.was_short,
     "resting_stop_lost": Reasons.has_no_stop,
     "stop_limit_unfilled": Reasons.was_run_through,
     "position_unprotected": Reasons.is_out_of_reach,

@@ -11,9 +11,10 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
 from tradebotd.domain.quote import PriceKind
 from tradebotd.domain.timeframe import Timeframe
+from tradebotd.market.price_cache import PriceCache
 from tradebotd.market.price_poll import PricePoll
 from tradebotd.market.sessions import AlwaysOpen, Calendar
-from tradebotd.ports.feed import FeedBudget, FetchedCandles, PolledFeed
+from tradebotd.ports.feed import FeedBudget, FetchedCandles, PolledFeed, TimedPrice
 
 FIRST, SECOND = FeedName("first"), FeedName("second")
 
@@ -49,6 +50,16 @@ class Quoted:
 
     async def close(self) -> None:
         return
+
+
+class Timed(Quoted):
+    """Implements `ports.feed.TimedFeed`: its prices are of *at*."""
+
+    at: datetime | None = None
+
+    async def timed_quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, TimedPrice]:
+        prices = await self.quotes(symbols)
+        return {name: TimedPrice(price, self.at) for name, price in prices.items()}
 
 
 class Told:
@@ -96,6 +107,27 @@ async def test_one_call_has_all_prices_and_the_next_feed_those_it_lacks() -> Non
         ("B", Decimal(2)),
     }
     assert all(each.after_gap and each.at == START for each in told.ticks)
+
+
+async def test_a_price_is_of_when_it_was_traded() -> None:
+    """M3.10: not of the question, and never of later than that."""
+    first, told = Timed(FIRST, {"A": "1"}), Told()
+    polled = poll(first, told=told)
+    for at in (None, START - timedelta(minutes=4), START + timedelta(seconds=1)):
+        first.at = at
+        await polled.poll()
+
+    assert [each.at for each in told.ticks] == [START, START - timedelta(minutes=4), START]
+    assert [each.timed for each in told.ticks] == [False, True, True]
+
+
+async def test_a_print_that_is_older_than_what_is_known_is_no_news() -> None:
+    """M3.10: of a thin share another feed has told a later one."""
+    prices = PriceCache()
+    assert prices.record(Tick(START, "A", Decimal(2)))
+    older = START - timedelta(minutes=4)
+    assert not prices.record(Tick(older, "A", Decimal(1), repeats=True, timed=True))
+    assert prices.price("A") == 2
 
 
 async def test_a_feed_that_fails_ends_nothing() -> None:

@@ -6,18 +6,19 @@ from decimal import Decimal
 from typing import Any, cast
 
 import anyio
+from structlog.testing import capture_logs
 
-from tests.fakes.market_data import START, market_symbol, standing_clock
+from tests.fakes.market_data import START, market_symbol, minutes, standing_clock
 from tests.fakes.standing_alerts import unwritten_alarms
-from tests.fakes.stepped_host import SteppedHost, until
+from tests.fakes.stepped_host import PATIENCE, SteppedHost, until
 from tests.unit.test_price_poll import Quoted
-from tradebotd.domain.candle import Tick
+from tradebotd.domain.candle import Candle, Tick
 from tradebotd.domain.errors import DatabaseUnavailableError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import ALWAYS_OPEN, MarketSymbol
 from tradebotd.market.ingest import Ingest
 from tradebotd.market.price_poll import PricePoll
-from tradebotd.market.price_stream import PriceStream
+from tradebotd.market.price_stream import MOST_CORRECTED, PriceStream
 from tradebotd.market.pull_result import PullResult
 from tradebotd.market.sessions import AlwaysOpen
 from tradebotd.ports.feed import StreamedFeed, StreamNews
@@ -54,6 +55,11 @@ class Pulled:
     def __init__(self) -> None:
         self.pulls: list[tuple[datetime, list[str]]] = []
         self.away = False
+        self.corrected: list[Candle] = []
+
+    async def correct(self, _: MarketSymbol, candles: Sequence[Candle], __: FeedName) -> PullResult:
+        self.corrected += candles
+        return PullResult()
 
     async def pull(self, now: datetime, symbols: Sequence[MarketSymbol]) -> PullResult:
         self.pulls.append((now, [each.symbol for each in symbols]))
@@ -203,3 +209,22 @@ async def test_what_is_streamed_is_not_asked_for() -> None:
     await poll.poll()
     assert stage.feed.asked[1:] == [["BTC", "ETH"]]
     assert stage.feed.price_every == timedelta(minutes=1)
+
+
+async def test_corrections_that_there_is_no_room_for_are_told() -> None:
+    """M3.10: the database is away, and the provider tells hours anew: a bound, and a count."""
+    stage = Stage(lambda _: None)
+    rows = minutes(MOST_CORRECTED + 2, START)
+
+    async def test(stage: Stage) -> None:
+        assert stage.feed.news is not None
+        for candle in rows:
+            stage.feed.news.corrected("BTC", candle)
+        with anyio.fail_after(PATIENCE):
+            while len(stage.ingest.corrected) < MOST_CORRECTED:
+                await stage.host.advance(1)
+
+    with capture_logs() as said:
+        await stage.run(test)
+    (told,) = [each for each in said if each["event"] == "corrections left out"]
+    assert (told["symbol"], told["count"]) == ("BTC", 2)

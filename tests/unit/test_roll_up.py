@@ -78,3 +78,33 @@ def test_a_period_under_way_is_not_made() -> None:
     made = roll_up(minutes(9), Timeframe.M5, AlwaysOpen(), first=START, until=START + 9 * MINUTE)
 
     assert [candle.ts for candle in made] == [START]
+
+
+def test_what_is_told_before_and_after_the_session_is_in_no_period() -> None:
+    """M3.6: the hour of the open begins at it, as the day does; nothing is made of a closed market."""
+    open_ = START + timedelta(hours=14, minutes=30)
+    close = open_ + timedelta(hours=2)
+    calendar = ExchangeCalendar("TEST", [Session(START.date(), open_, close)])
+    candles = minutes(24 * 60)
+    made = roll_up(candles, Timeframe.H1, calendar, first=START, until=START + timedelta(days=1))
+    hours = [START + timedelta(hours=each) for each in (14, 15, 16)]
+    assert [each.ts for each in made] == hours
+    inside = [candle for candle in candles if open_ <= candle.ts < close]
+    assert made[0].open == inside[0].open
+    assert sum(each.volume for each in made) == sum(each.volume for each in inside)
+
+
+def test_an_hour_that_the_session_opens_in_is_of_it() -> None:
+    """M3.6: where the base candles are hours themselves."""
+    open_ = START + timedelta(hours=14, minutes=30)
+    calendar = ExchangeCalendar("TEST", [Session(START.date(), open_, open_ + timedelta(hours=2))])
+    hours = [Candle(START + n * timedelta(hours=1), 1.0, 1.0, 1.0, 1.0, 1.0) for n in range(24)]
+    made = roll_up(
+        hours,
+        Timeframe.H4,
+        calendar,
+        first=START,
+        until=START + timedelta(days=1),
+        base=Timeframe.H1,
+    )
+    assert sum(each.volume for each in made) == 3

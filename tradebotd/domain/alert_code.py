@@ -77,6 +77,10 @@ class AlertCode(MeaningEnum):
         "dust_written_off",
         "a remainder was written off that its venue would have sold when it was bought",
     )
+    EXIT_EXCEEDS_BALANCE = (
+        "exit_exceeds_balance",
+        "a venue has less to sell than our books hold: an exit was made for what it has",
+    )
     FEE_UNVALUED = "fee_unvalued", "a fee in an asset that no price values"
     FILL_DIFFERS = "fill_differs", "a venue tells a fill again with other values"
     FILL_EXCEEDS_POSITION = "fill_exceeds_position", "an exit executed more than was held"
@@ -99,6 +103,7 @@ _HAPPENED: Final = frozenset(
     {
         AlertCode.CASH_JUMPED,
         AlertCode.DUST_WRITTEN_OFF,
+        AlertCode.EXIT_EXCEEDS_BALANCE,
         AlertCode.FEE_UNVALUED,
         AlertCode.FILL_DIFFERS,
         AlertCode.FILL_EXCEEDS_POSITION,

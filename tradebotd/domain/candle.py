@@ -40,7 +40,8 @@ class Tick(NamedTuple):
     candles and closed sessions, and between the trades of a live stream. Without it the price
     passed through everything in between, as inside a candle. `repeats`: the tick may be the same
     print as the one before: a candle whose low is its close may have traded there only once.
-    `kind`: which of the symbol's prices it is; only the last one is of a trade.
+    `kind`: which of the symbol's prices it is; only the last one is of a trade. `timed`: `at` is
+    when it was traded, not when it was asked for.
     """
 
     at: datetime
@@ -49,6 +50,7 @@ class Tick(NamedTuple):
     after_gap: bool = False
     repeats: bool = False
     kind: PriceKind = PriceKind.LAST
+    timed: bool = False
 
 
 def path_through(candle: Candle, timeframe: Timeframe) -> tuple[tuple[datetime, float], ...]:

@@ -1,6 +1,8 @@
 """Prices of one symbol at one venue, by kind, and which of them an exit is triggered by."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -49,6 +51,8 @@ class Quote:
     """Quote asset per unit of base asset; None where the venue does not tell that kind.
 
     `average`: over the minutes that the symbol's notional filter names (Binance: `avgPriceMins`).
+    `times`: of when each kind is, by the venue's own word; a kind without one is of the moment of
+    the question.
     """
 
     last: Decimal
@@ -56,6 +60,12 @@ class Quote:
     bid: Decimal | None = None
     ask: Decimal | None = None
     average: Decimal | None = None
+    times: Mapping[PriceKind, datetime] = field(default_factory=dict, compare=False)
+
+    def at(self, kind: PriceKind, asked_at: datetime) -> datetime:
+        """Return of when the price of *kind* is, of a question of *asked_at*; never later."""
+        told = self.times.get(kind)
+        return asked_at if told is None else min(told, asked_at)
 
     def price(self, kind: PriceKind) -> Decimal | None:
         match kind:

@@ -16,6 +16,7 @@ _NO_SPREADS: Final[Mapping[str, Spread]] = MappingProxyType({})
 _LAST: Final = PriceKind.LAST
 # A question for prices takes no longer; a clock that was set back by more hides no price.
 ON_ITS_WAY: Final = timedelta(seconds=30)
+OLDEST_PRINT: Final = timedelta(minutes=10)  # likewise, of a print that tells its own time
 COMPARED_FOR: Final = timedelta(
     seconds=90
 )  # an older last price says nothing of a mark, bid or ask
@@ -48,7 +49,8 @@ class PriceCache:
         previous = tick.price if last is None else last.current
         seen_at = instead = None
         if last is not None:
-            if tick.repeats and timedelta() < last.at - tick.at <= ON_ITS_WAY:
+            oldest = OLDEST_PRINT if tick.timed else ON_ITS_WAY
+            if tick.repeats and timedelta() < last.at - tick.at <= oldest:
                 return False
             if tick.repeats and last.current == tick.price:
                 seen_at, instead = last.seen_at or last.at, last.instead

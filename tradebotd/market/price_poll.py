@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -13,7 +12,7 @@ from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.market.sessions import Calendar
 from tradebotd.ports.clock import Clock
-from tradebotd.ports.feed import PolledFeed, StreamedFeed
+from tradebotd.ports.feed import PolledFeed, StreamedFeed, TimedFeed, TimedPrice
 
 OnTick = Callable[[Tick], Awaitable[None] | None]
 
@@ -41,6 +40,7 @@ class PricePoll:
         self._feeds = feeds
         # Asked of each symbol: to look whether a feed has all of a protocol's methods is slow.
         self._streamed = {n: feed for n, feed in feeds.items() if isinstance(feed, StreamedFeed)}
+        self._timed = {n: feed for n, feed in feeds.items() if isinstance(feed, TimedFeed)}
         self._symbols = [each for each in symbols if self._of(each)[:1] == [first]]
         self._calendars = calendars
         self._clock = clock
@@ -57,7 +57,8 @@ class PricePoll:
     async def poll(self) -> int:
         """Ask once; the number of symbols that have a new price.
 
-        An answer is as old as its question: what happened meanwhile is newer.
+        An answer is as old as its question, or as the print that it tells: what happened meanwhile
+        is newer.
         """
         now = self._clock.now()
         open_ = [
@@ -70,8 +71,8 @@ class PricePoll:
             await self._tell(symbol, price, now)
         return len(prices)
 
-    async def _ask(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
-        found: dict[str, Decimal] = {}
+    async def _ask(self, symbols: Sequence[MarketSymbol]) -> dict[str, TimedPrice]:
+        found: dict[str, TimedPrice] = {}
         asked: dict[FeedName, list[MarketSymbol]] = {}
         for rank in range(len(self._feeds)):
             asked.clear()
@@ -85,9 +86,9 @@ class PricePoll:
 
     async def _quotes(
         self, name: FeedName, symbols: Sequence[MarketSymbol]
-    ) -> Mapping[str, Decimal]:
+    ) -> Mapping[str, TimedPrice]:
         try:
-            quotes = await self._feeds[name].quotes(symbols)
+            quotes = await self._told_by(name, symbols)
         except FeedError as error:
             if name not in self._failing:  # said once; the age of prices is an alert of its own
                 _log.warning("prices not had", feed=name, error=str(error))
@@ -97,9 +98,21 @@ class PricePoll:
             _log.info("prices had again", feed=name)
         return quotes
 
-    async def _tell(self, symbol: str, price: Decimal, at: datetime) -> None:
+    async def _told_by(
+        self, name: FeedName, symbols: Sequence[MarketSymbol]
+    ) -> Mapping[str, TimedPrice]:
+        timed = self._timed.get(name)
+        if timed is not None:
+            return await timed.timed_quotes(symbols)
+        quotes = await self._feeds[name].quotes(symbols)
+        return {symbol: TimedPrice(price) for symbol, price in quotes.items()}
+
+    async def _tell(self, symbol: str, told: TimedPrice, asked_at: datetime) -> None:
+        timed = told.at is not None
+        at = asked_at if told.at is None else min(told.at, asked_at)
+        tick = Tick(at, symbol, told.price, after_gap=True, repeats=True, timed=timed)
         try:
-            acting = self._on_tick(Tick(at, symbol, price, after_gap=True, repeats=True))
+            acting = self._on_tick(tick)
             if acting is not None:
                 await acting
         except TradebotError as error:  # the sweep looks again; the other prices go on

@@ -95,6 +95,7 @@ class PriceStream:
         self._count = 0
         self._to_pull: set[str] = set()
         self._corrected: dict[str, dict[datetime, Candle]] = {}
+        self._left_out: dict[str, int] = {}  # corrections that there was no room for
         self._news = anyio.Event()
 
     async def run(self) -> None:
@@ -188,6 +189,8 @@ class PriceStream:
         waiting = self._corrected.setdefault(symbol, {})
         if len(waiting) < MOST_CORRECTED or candle.ts in waiting:
             waiting[candle.ts] = candle
+        else:
+            self._left_out[symbol] = self._left_out.get(symbol, 0) + 1
         self._news.set()
 
     async def _pull(self) -> None:
@@ -213,7 +216,13 @@ class PriceStream:
             log.warning("streamed minutes not stored", symbol=symbol, error=error_text)
 
     async def _store_corrections(self) -> None:
-        """Correct what is stored; what fails is tried again with the next news."""
+        """Correct what is stored; what fails is tried again with the next news.
+
+        What there was no room for is counted: the stored minutes stay as they were told first.
+        """
+        for symbol, count in sorted(self._left_out.items()):
+            log.warning("corrections left out", feed=self._name, symbol=symbol, count=count)
+        self._left_out.clear()
         for symbol in sorted(self._corrected):
             told = self._corrected[symbol]
             candles = [told[ts] for ts in sorted(told)]

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from tradebotd.domain.candle import Candle
 from tradebotd.domain.timeframe import Timeframe
-from tradebotd.market.sessions import Break, Calendar
+from tradebotd.market.sessions import Break, Calendar, Session
+
+_INSTANT = timedelta(microseconds=1)
 
 
 class Period(NamedTuple):
@@ -59,6 +61,7 @@ class RollUp:
         self._first = first
         self._made = made
         self._period: Period | None = None
+        self._session: Session | None = None  # of the last base candle
         self._open = self._high = self._low = self._close = self._volume = 0.0
 
     def add(self, candle: Candle) -> Candle | None:
@@ -66,6 +69,8 @@ class RollUp:
         period = self._period
         if self._first is None:
             self._first = candle.ts
+        if not self._is_of_a_session(candle.ts):
+            return self.close_until(candle.ts)
         if period is not None and candle.ts < period.end:
             if period.breaks and period.passes_over(candle.ts, self._base):
                 return None
@@ -81,6 +86,17 @@ class RollUp:
         self._open, self._high, self._low = candle.open, candle.high, candle.low
         self._close, self._volume = candle.close, candle.volume
         return finished
+
+    def _is_of_a_session(self, begin: datetime) -> bool:
+        """Return whether any of a base candle is of a session: what is told of before and after it
+        (Alpaca tells minutes from 4:00 to 20:00 in New York) is in no period.
+        """
+        session = self._session
+        if session is None or not session.open <= begin < session.close:
+            last = begin + self._base - _INSTANT
+            session = self._calendar.session_at(begin) or self._calendar.session_at(last)
+            self._session = session
+        return session is not None
 
     def close_until(self, instant: datetime) -> Candle | None:
         """Return the current period if it is over, given all candles before *instant*."""

@@ -93,6 +93,22 @@ class PolledFeed(Feed, Protocol):
         ...
 
 
+class TimedPrice(NamedTuple):
+    """Price and when it was traded, by the provider's word; None: the provider does not tell."""
+
+    price: Decimal
+    at: datetime | None = None
+
+
+@runtime_checkable
+class TimedFeed(PolledFeed, Protocol):
+    """Feed of a provider that tells of when its latest prices are."""
+
+    async def timed_quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, TimedPrice]:
+        """Return what `quotes` does, each with its time in market time."""
+        ...
+
+
 def _always(_: str) -> bool:
     return True
 

@@ -18,6 +18,7 @@ from tradebotd.feeds.alpaca import facts, feed
 from tradebotd.feeds.alpaca.client import Keys
 from tradebotd.net.errors import NotSentError
 from tradebotd.net.rate_limit import Priority
+from tradebotd.ports.feed import TimedPrice
 from tradebotd.venues.alpaca.limits import Limits, gate_name
 from tradebotd.venues.alpaca.paths import Host
 
@@ -219,6 +220,16 @@ async def test_the_latest_trade_is_a_price_only_while_it_is_of_now() -> None:
         assert await shares.quotes([APPLE]) == {"APPLE": Decimal("190.5")}
 
 
+async def test_the_latest_trade_is_told_with_its_time() -> None:
+    """M3.10: a thin share's may be minutes old."""
+    clock = standing_clock(NOW)
+    async with staged(clock) as stage:
+        stage.trade("AAPL", "190")
+        clock.jump_to(NOW + timedelta(minutes=4))
+        told = await stage.feed(NAME).timed_quotes([APPLE])
+        assert told == {"APPLE": TimedPrice(Decimal(190), NOW)}
+
+
 async def test_bars_are_of_the_stated_feed_and_adjusted_as_stated() -> None:
     """M3.1, M5.9: as they were traded unless the file says else; then they correct stored ones."""
     begin = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -237,6 +248,21 @@ async def test_bars_are_of_the_stated_feed_and_adjusted_as_stated() -> None:
         assert await closes(stage.feed(NAME, data_feed="sip")) == ([200.5, 50], False)
         assert await closes(stage.feed(NAME, adjustment="split")) == ([50, 50], True)
     assert facts.stock_words("otc", "all") == {"feed": "otc", "adjustment": "all"}
+
+
+async def test_no_more_is_asked_than_the_file_says() -> None:
+    """M3.3: whatever the headers allow the key."""
+    async with staged(standing_clock(NOW), names=("AAPL",)) as stage:
+        stage.trade("AAPL", "190")
+        few = stage.feed(NAME, most=5)
+        assert (await few.quotes([APPLE]), few.budget().per_minute) == ({"APPLE": Decimal(190)}, 5)
+        assert few.budget().left_minute == 4
+        limits = few._client._limits
+        now = stage.host.monotonic()
+        free = [
+            limits.gate.limits.spend_if_free(limits.costs, Priority.READ, now) for _ in range(4)
+        ]
+        assert free == [True, True, True, False]  # a fifth is kept for prices
 
 
 async def test_what_the_plan_does_not_have_is_an_error_in_words() -> None:

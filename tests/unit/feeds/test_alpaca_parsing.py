@@ -143,6 +143,9 @@ def test_messages_are_read_as_what_they_say() -> None:
 # By the sale conditions of CTA (tapes A and B) and UTP (tape C), as both plans print them: whether
 # the consolidated last price is updated. What they leave to conditions (sold out of sequence,
 # derivatively priced, prior reference) is of another moment: none here. `9` corrects a close.
+# Compared with what Alpaca leaves out of a close of a minute (alpaca.markets/learn/stock-minute-bars,
+# forum.alpaca.markets/t/13850 and /t/18440): the same, but for `I` and `L`, which are told apart.
+OF_VENDOR: Final = "479CGHIMNPQRTUVWZ"
 NO_LAST_ON_ALL: Final = "479CGHLMNPQRTUVWZ"
 LAST_ON_ALL: Final = "@ 156ADEFIKOSXY"  # I, an odd lot, updates none there, and counts here
 
@@ -154,6 +157,7 @@ def test_each_sale_condition_makes_a_last_price_or_none(tape: str | None) -> Non
     want["B"] = tape == "C"
     found = {code: facts.makes_last_price(["@", code], None, tape) for code in want}
     assert found == want
+    assert {*OF_VENDOR} ^ {*NO_LAST_ON_ALL} == {"I", "L"}
     assert len(want) == len(LAST_ON_ALL) + len(NO_LAST_ON_ALL) + 1  # each code once
     trade = TRADE | {"c": ["@", "B"], "z": tape}
     if tape is None:

@@ -34,7 +34,13 @@ def alpaca(
         name,
         addresses.base_url,
         keys,
-        limits=Limits(gate, outside.host, Host.DATA.value, keys.key_id),
+        limits=Limits(
+            gate,
+            outside.host,
+            Host.DATA.value,
+            keys.key_id,
+            most=section.credits_per_minute,
+        ),
         host=outside.host,
         random=Random(),  # noqa: S311 - of pauses
     )

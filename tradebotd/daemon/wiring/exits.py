@@ -22,6 +22,7 @@ from tradebotd.trading.exits.orphaned_exits import OrphanedExits
 from tradebotd.trading.exits.refused_stops import RefusedStops
 from tradebotd.trading.exits.resting_rounds import RestingRounds
 from tradebotd.trading.exits.resting_stops import RestingStops
+from tradebotd.trading.exits.shortfalls import Shortfalls
 from tradebotd.trading.exits.sweep import Sweep
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.exits.unfilled_stops import UnfilledStops
@@ -48,7 +49,12 @@ def wire_exits(
     level_times, tracked = _tracked(core, bad_ticks)
     pauses = SplitPauses(core.database, core.clock, hours)
     venues = resting_venues(core.venues, resting)
-    refusals = RefusedStops(core.clock, core.prices, core.symbols, venues, level_times.of)
+    shortfalls = Shortfalls(
+        database=core.database, clock=core.clock, venues=core.venues, symbols=core.symbols
+    )
+    refusals = RefusedStops(
+        core.clock, core.prices, core.symbols, venues, level_times.of, shortfalls
+    )
     groups, stops = _resting(core, placement, evidence, refusals, limit_offsets)
     timers, unfilled = RetryTimers(), UnfilledStops(core.database, core.clock)
     holds = _holds(core, placement, stops, pauses, timers, unfilled)
@@ -64,6 +70,7 @@ def wire_exits(
         prices=core.prices,
         holds=holds,
         timers=timers,
+        shortfalls=shortfalls,
         sequential=core.sequential,
     )
     orphaned = OrphanedExits(groups, core.clock, sequential=core.sequential)

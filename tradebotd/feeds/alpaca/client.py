@@ -108,11 +108,15 @@ class Client:
         await self._http.close()
 
     def window(self) -> Window:
-        """Return what is counted of the key. Raises LookupError."""
-        window = self._limits.gate.limits.window(self._limits.name)
-        if window is None:
+        """Return what is counted of the key: the narrower window, where it has two.
+
+        Raises LookupError.
+        """
+        told = (self._limits.gate.limits.window(each) for each in self._limits.costs)
+        windows = [window for window in told if window is not None]
+        if not windows:
             raise LookupError("the gate has no window of the key")
-        return window
+        return min(windows, key=lambda window: window.limit)
 
     async def bars(self, query: Mapping[str, str], *, crypto: bool) -> Told:
         """Ask for one answer's bars."""

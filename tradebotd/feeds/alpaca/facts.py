@@ -37,8 +37,12 @@ TOO_MANY_SYMBOLS: Final = 405
 TOO_MANY_CONNECTIONS: Final = 406
 NOT_IN_PLAN: Final = 409
 
-# By the rules of both tapes (CTA, UTP) a trade with one of these does not make the last price: it
-# was agreed on earlier, at an average, as part of another, for another day, or outside the session.
+# A trade with one of these does not make the last price: it was agreed on earlier, at an average,
+# as part of another, for another day, or outside the session. Sources, compared in November 2026:
+# alpaca.markets/learn/stock-minute-bars (a close leaves out what CTS, page 64, and UTP, page 43,
+# do), forum.alpaca.markets/t/13850 (that page's list: CGHIMNPQRTUVWZ47) and /t/18440 (Alpaca's
+# own words: 9, a corrected close, is none of now either). Two differ here: `L`, sold last, is told
+# late, so it is no price of now; `I` counts (`makes_last_price`).
 _NO_LAST_PRICE: Final = frozenset("479CGHLMNPQRTUVWZ")
 _AVERAGE_PRICE: Final = "B"  # of tapes A and B; on tape C it is a bunched trade, and W an average
 _BUNCHED_ON: Final = "C"

@@ -22,7 +22,7 @@ from tradebotd.feeds.batches import batched
 from tradebotd.feeds.kept_candles import KeptCandles
 from tradebotd.net.errors import MisshapenError
 from tradebotd.ports.clock import Clock, HostClock
-from tradebotd.ports.feed import FeedBudget, FetchedCandles, StreamNews
+from tradebotd.ports.feed import FeedBudget, FetchedCandles, StreamNews, TimedPrice
 from tradebotd.storage.held import assert_no_connection_held
 
 MOST_PAGES: Final = 60  # of one fetch
@@ -174,13 +174,17 @@ class AlpacaFeed:
             await self._host.sleep((SETTLES - age).total_seconds())
 
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        """Ask for the last prices of *symbols*. Raises as `timed_quotes`."""
+        return {name: told.price for name, told in (await self.timed_quotes(symbols)).items()}
+
+    async def timed_quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, TimedPrice]:
         """Ask for the last prices of *symbols*; a question that fails takes no price of the others.
 
         Raises FeedError where none is answered, or all of the names are refused.
         """
         assert_no_connection_held("a feed call")
         names = list(dict.fromkeys(symbol.name_at(self.name) for symbol in symbols))
-        prices: dict[str, Decimal] = {}
+        prices: dict[str, Price] = {}
         failures: list[FeedError] = []
         is_answered = not names
         for batch in self._questions(names):
@@ -193,10 +197,10 @@ class AlpacaFeed:
             raise failures[0] if failures else FeedError(f"{self.name}: refused: {names[:3]}")
         for failure in failures:
             _log.warning("quotes left out", feed=self.name, reason=str(failure))
-        for name, price in prices.items():
-            self._streams.polled(name, price)
+        for name, told in prices.items():
+            self._streams.polled(name, told.price)
         return {
-            symbol.symbol: prices[name]
+            symbol.symbol: TimedPrice(*prices[name])
             for symbol in symbols
             if (name := symbol.name_at(self.name)) in prices
         }
@@ -218,7 +222,7 @@ class AlpacaFeed:
                 questions += batched(some, facts.MOST_NAMES)
         return questions
 
-    async def _prices(self, names: Sequence[str]) -> dict[str, Decimal]:
+    async def _prices(self, names: Sequence[str]) -> dict[str, Price]:
         """Ask in one call; one by one, where one of *names* had the provider refuse them all.
 
         Raises FeedError where nothing is answered.
@@ -229,7 +233,7 @@ class AlpacaFeed:
             for name in names:
                 self._refused.pop(name, None)
             return {
-                name: each.price
+                name: each
                 for name, each in told.items()
                 if name in names and not facts.is_stale(now - each.at)
             }
@@ -241,12 +245,12 @@ class AlpacaFeed:
             raise _NameRefusedError(told.told)
         return await self._one_by_one(names)
 
-    async def _one_by_one(self, names: Sequence[str]) -> dict[str, Decimal]:
+    async def _one_by_one(self, names: Sequence[str]) -> dict[str, Price]:
         """Ask for each of *names* alone, until a failure that is not of its name.
 
         Raises FeedError where nothing is answered.
         """
-        found: dict[str, Decimal] = {}
+        found: dict[str, Price] = {}
         failure: FeedError | None = None
         is_answered = False
         for name in names:

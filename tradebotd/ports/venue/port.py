@@ -190,7 +190,8 @@ class Venue(Protocol):
     async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
         """Prices by our symbol, in one call where the venue has a batch call.
 
-        Each has the kinds of `traits.price_kinds`; a symbol without a price is left out.
+        Each has the kinds of `traits.price_kinds`; a symbol without a price is left out. The time
+        of each kind is told where the venue tells one: the last trade may be minutes old.
         """
         ...
 

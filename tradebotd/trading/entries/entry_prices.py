@@ -21,7 +21,7 @@ STEPS_OF_A_PATH: Final = 3  # the longest step through a recorded candle is a th
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Price quoted by a venue at *at*, in market time."""
+    """Price of *at*, in market time: of its trade, where the venue tells that."""
 
     price: Decimal
     at: datetime
@@ -58,7 +58,7 @@ class EntryPrices:
             raise EntryPostponedError(
                 DenialRule.NO_PRICE, f"{symbol.symbol}: {venue.name} says None"
             )
-        return Quote(quoted.last, self.clock.now())
+        return Quote(quoted.last, quoted.at(PriceKind.LAST, self.clock.now()))
 
     def newest(self, symbol: MarketSymbol, quote: Quote | None) -> Decimal:
         """Return the newest price by now. Raises EntryPostponedError when even that is too old."""

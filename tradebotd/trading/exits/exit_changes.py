@@ -190,7 +190,8 @@ class ExitChanges:
             raise RefusedError(
                 RefusalCode.NO_PRICE, f"there is no {which} of {position.symbol} yet"
             )
-        if last.at < self._tracker.levels_since(position) and not position.ladder_done:
+        seen_at = last.seen_at or last.at  # told again since, it may still be the same print
+        if seen_at < self._tracker.levels_since(position) and not position.ladder_done:
             filled = position.entry_price  # newer than that price
             last = last._replace(previous=filled, current=filled, instead=None)
         return symbol.instrument, last

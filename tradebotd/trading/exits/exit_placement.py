@@ -64,6 +64,7 @@ class _ExitRequest:
     decision: DecisionRecord | None
     clears: bool = True
     cancels_first: bool = False
+    sweeps_dust: bool = True
     whole: bool = field(init=False)
     reports: list[OrderReport] = field(default_factory=list)
 
@@ -118,6 +119,7 @@ class ExitPlacement:
         read: ExitRead | None = None,
         clears: bool = True,
         cancels_first: bool = False,
+        sweeps_dust: bool = True,
     ) -> list[OrderReport]:
         """Place exits of a position; return what the venue answered of them.
 
@@ -126,13 +128,13 @@ class ExitPlacement:
         whatever is raised, they may be at the venue. *decision* is committed with them. *read*:
         what the caller has just read, and awaited nothing since. Not *clears*: a retired group of
         which the rest may overlap is left to the caller's next look. *cancels_first*: what rests
-        is gone before, whatever the venue could do. Raises OrderDeniedError (an exit is under way,
-        which may be over at the next attempt), VenueError, DatabaseUnavailableError.
+        is gone before, whatever the venue could do. Not *sweeps_dust*: no old dust goes with it.
+        Raises OrderDeniedError (an exit is under way, which may be over at the next attempt),
+        VenueError, DatabaseUnavailableError.
         """
         async with self._locks.hold(position_id, kind):
-            request = _ExitRequest(
-                kind, build, prepared, decision, clears=clears, cancels_first=cancels_first
-            )
+            options = clears, cancels_first, sweeps_dust
+            request = _ExitRequest(kind, build, prepared, decision, *options)
             await self._place(position_id, request, read)
             return request.reports
 
@@ -217,9 +219,8 @@ class ExitPlacement:
         What is beyond doubt does not wait for a venue that can prove nothing at this moment. Raises
         as `place`.
         """
-        failed: Exception = OrderDeniedError(
-            DenialRule.EXIT_UNKNOWN, "nobody knows what an exit became"
-        )
+        unknown = "nobody knows what an exit became"
+        failed: Exception = OrderDeniedError(DenialRule.EXIT_UNKNOWN, unknown)
         try:
             if await self._evidence.nothing_was_sold(position, orders):
                 return True
@@ -253,11 +254,10 @@ class ExitPlacement:
         if venue is None:
             raise VenueUnavailableError(f"venue {position.venue} is not configured")
         self.orders.check_reachable(position.venue)
+        usual = venue.traits.replacement
         return ConflictContext(
             kind=request.kind,
-            replacement=(
-                Replacement.CANCEL_FIRST if request.cancels_first else venue.traits.replacement
-            ),
+            replacement=Replacement.CANCEL_FIRST if request.cancels_first else usual,
             capped=position.position_type is PositionType.FUTURES and not shared,
             in_flight=self.orders.recorder.in_flight,
         )
@@ -286,7 +286,7 @@ class ExitPlacement:
     async def _send_unless_moved(self, read: ExitRead, request: _ExitRequest, how: Place) -> bool:
         """Send; return False when the position moved before the commit: it is judged anew."""
         position = read.position
-        intents = self._with_dust(read, request.kind, request.build(position))
+        intents = self._with_dust(read, request, request.build(position))
         try:
             await self._send(position, intents, how, request)
         except OrderDeniedError as denied:
@@ -296,11 +296,11 @@ class ExitPlacement:
         return True
 
     def _with_dust(
-        self, read: ExitRead, kind: GroupKind, intents: list[OrderIntent]
+        self, read: ExitRead, request: _ExitRequest, intents: list[OrderIntent]
     ) -> list[OrderIntent]:
         """Add old dust of its symbol to what ends a position at the market."""
-        position = read.position
-        if kind is GroupKind.RESTING or position.position_type is PositionType.FUTURES:
+        position, market = read.position, request.kind is GroupKind.MARKET
+        if not market or not request.sweeps_dust or position.position_type is PositionType.FUTURES:
             return intents
         instrument = self._symbols[position.symbol].instrument
         return [with_dust(intent, position, instrument, read.dust) for intent in intents]

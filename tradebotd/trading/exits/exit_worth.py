@@ -68,12 +68,20 @@ class ExitWorth:
         if reason.startswith(_ABOVE) and quantity > 0:
             self._most[position_id] = quantity / 2
 
-    def within(self, position: Position, price: Decimal | None, known: Instrument) -> Instrument:
+    def within(
+        self,
+        position: Position,
+        price: Decimal | None,
+        known: Instrument,
+        free: Decimal | None = None,
+    ) -> Instrument:
         """Return *known* with the most that one order may sell, unless that is less than it takes.
 
-        What is refused as too much is no dust.
+        *free*: no more than that is there to sell. What is refused as too much is no dust.
         """
         most = self._most.get(position.id, ZERO)
+        if free is not None:
+            most = min(most, free) if most else free
         by_type = known.order(OrderType.MARKET)
         if not most or (by_type.max_quantity is not None and by_type.max_quantity <= most):
             return known

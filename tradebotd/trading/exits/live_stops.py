@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Final
 
 from tradebotd.domain.ids import PositionId
 from tradebotd.ports.clock import Clock
 from tradebotd.trading.exits.exit_intents import RestingPair
 from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
+
+MOVE_EVERY: Final = timedelta(seconds=1)
 
 
 class LiveStops:
@@ -63,9 +66,10 @@ class LiveStops:
     def moved(self, position_id: PositionId) -> None:
         self._moved_at[position_id] = self._clock.now()
 
-    def was_moved_within(self, span: timedelta, position_id: PositionId) -> bool:
+    def was_moved_just_now(self, position_id: PositionId) -> bool:
+        """Return whether its stop was moved less than MOVE_EVERY ago."""
         moved_at = self._moved_at.get(position_id)
-        return moved_at is not None and self._clock.now() - moved_at < span
+        return moved_at is not None and self._clock.now() - moved_at < MOVE_EVERY
 
     def forget(self, position_id: PositionId) -> None:
         self._pairs.pop(position_id, None)

@@ -1,7 +1,7 @@
 """Exits at the market, sent concurrently or in order, with growing pauses after a refusal."""
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,31 +21,26 @@ from tradebotd.domain.errors import (
 )
 from tradebotd.domain.ids import OrderId, PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
-from tradebotd.domain.order import OrderIntent
 from tradebotd.domain.position import CloseReason, Position
 from tradebotd.market.calendars import Calendar
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Venue
 from tradebotd.storage.bots import DecisionRecord
-from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts
 from tradebotd.trading.execution.listeners import PositionListener
 from tradebotd.trading.execution.placement import Prepared
-from tradebotd.trading.execution.self_trades import check_no_self_trade
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_holds import ExitHolds
-from tradebotd.trading.exits.exit_intents import (
-    ExitIntent,
-    market_exit,
-    rejudged,
-)
-from tradebotd.trading.exits.exit_parts import ExitPart, UnfinishedExits, is_sold
+from tradebotd.trading.exits.exit_intents import ExitIntent
+from tradebotd.trading.exits.exit_parts import UnfinishedExits
 from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.exit_sales import ExitSales
 from tradebotd.trading.exits.exit_worth import ExitWorth
 from tradebotd.trading.exits.ladder_steps import LadderSteps
 from tradebotd.trading.exits.overtaken_exits import OvertakenExits
+from tradebotd.trading.exits.shortfalls import Shortfalls
 from tradebotd.trading.exits.tracked_positions import TrackedPositions
 from tradebotd.trading.exits.write_offs import WriteOffs
 
@@ -81,9 +76,9 @@ class MarketExits:
         prices: PriceCache,
         holds: ExitHolds,
         timers: RetryTimers,
+        shortfalls: Shortfalls,
         sequential: bool,
     ) -> None:
-        self._placement = placement
         self._clock = clock
         self._symbols = symbols
         self._calendars = calendars
@@ -108,6 +103,18 @@ class MarketExits:
             symbols=symbols,
             worth=self._worth,
         )
+        self._shortfalls = shortfalls
+        self._sales = ExitSales(
+            placement=placement,
+            clock=clock,
+            symbols=symbols,
+            tracked=tracked,
+            holds=holds,
+            worth=self._worth,
+            unfinished=self.unfinished,
+            write_offs=self._write_offs,
+            shortfalls=shortfalls,
+        )
         self._alerts = ConditionAlerts(database, clock, AlertCode.EXIT_REFUSED)
 
     def forget(self, position_id: PositionId) -> None:
@@ -116,6 +123,7 @@ class MarketExits:
         self.unfinished.forget(position_id)
         self._worth.forget(position_id)
         self._overtaken.forget(position_id)
+        self._shortfalls.forget(position_id)
 
     def on_price_turned(self, position_id: PositionId, now: datetime) -> None:
         """Forget the refusals of a position whose price has turned from its exits.
@@ -166,7 +174,7 @@ class MarketExits:
         try:
             if position.id in self.unfinished:
                 decision = None  # it is stored with the first part
-            await self._place_parts(exit_, prepared, decision)
+            await self._sales.place(exit_, prepared, decision)
         except OrderDeniedError as denied:
             may_wait = self._write_offs.may_be_sold_yet(exit_)
             if denied.rule != DenialRule.BELOW_VENUE_MINIMUM or may_wait:
@@ -268,7 +276,7 @@ class MarketExits:
         key = str(position_id)
         try:
             try:
-                await self._place_parts(exit_, prepared)
+                await self._sales.place(exit_, prepared)
             except OrderDeniedError as denied:
                 if denied.rule != DenialRule.BELOW_VENUE_MINIMUM:
                     raise
@@ -344,51 +352,6 @@ class MarketExits:
             self._doubtful(exit_)
             return
         self.timers.hold_until(position_id, self._clock.now() + pause)
-
-    async def _place_parts(
-        self, exit_: ExitIntent, prepared: list[Prepared], decision: DecisionRecord | None = None
-    ) -> None:
-        """Place the exit, and what one order was too small for, while each part is sold at once.
-
-        What is left then is ended by the sweep. *prepared* has the first part. Raises as
-        `ExitPlacement.place`.
-        """
-        first, left = await self._place(exit_, prepared, decision), None
-        while first.is_sold:
-            position = self._tracked.current(exit_.position.id)
-            left = first.parts_after() if left is None else left - 1
-            if position is None or left <= 0 or position.id not in self.unfinished:
-                return
-            first = await self._place(replace(exit_, position=position), [])
-
-    async def _place(
-        self, exit_: ExitIntent, prepared: list[Prepared], decision: DecisionRecord | None = None
-    ) -> ExitPart:
-        part = ExitPart()
-
-        def build(read: Position) -> list[OrderIntent]:
-            still = rejudged(exit_, self._tracked.as_moved(read), self._clock.now())
-            price, known = self._worth.of(still), self._symbols[read.symbol].instrument
-            intent = market_exit(still, read, self._worth.within(read, price, known), price)
-            part.held, part.quantity = read.quantity, intent.request.quantity
-            part.is_step = intent.ladder_step is not None
-            return [intent]
-
-        self._write_offs.check_sellable(exit_)
-        position_id, kind = exit_.position.id, GroupKind.MARKET
-        try:
-            with self._holds.alarming(exit_.position, prepared):
-                reports = await self._placement.place(position_id, kind, build, prepared, decision)
-        except OrderRejectedError as error:
-            self._worth.note_refusal(position_id, error.reason, part.quantity)
-            raise
-        except OutcomeUnknownError:
-            self.unfinished.note(exit_, part)
-            raise
-        self.unfinished.note(exit_, part)
-        check_no_self_trade(reports)
-        part.is_sold = is_sold(reports)
-        return part
 
     def is_open(self, position: Position) -> bool:
         symbol = self._symbols.get(position.symbol)

@@ -12,11 +12,13 @@ from tradebotd.domain.errors import OrderRejectedError, VenueError
 from tradebotd.domain.ids import VenueName
 from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.position import CloseReason, Position
+from tradebotd.domain.quote import PriceKind, Quote
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.prices import PriceSource
 from tradebotd.ports.venue import Venue
 from tradebotd.risk.exit_levels import ExitLevels, triggered
 from tradebotd.trading.exits.exit_intents import ExitIntent, RestingPair
+from tradebotd.trading.exits.shortfalls import Shortfalls
 from tradebotd.trading.prices.fresh_prices import FRESH
 
 log = structlog.get_logger(__name__)
@@ -35,12 +37,14 @@ class RefusedStops:
         symbols: Mapping[str, MarketSymbol],
         venues: Mapping[VenueName, Venue],
         levels_since: Callable[[Position], datetime],
+        shortfalls: Shortfalls,
     ) -> None:
         self._clock = clock
         self._levels_since = levels_since
         self._prices = prices
         self._symbols = symbols
         self.venues = venues
+        self.shortfalls = shortfalls
 
     async def exit_of(
         self, position: Position, pair: RestingPair | None, error: OrderRejectedError
@@ -53,6 +57,8 @@ class RefusedStops:
         unless the venue compared the stop with another price: then it goes on without one, and our
         own check guards it.
         """
+        if pair is not None:
+            await self.shortfalls.note_refused_stop(position, pair.quantity, error)
         exit_ = self.met(position)
         if exit_ is not None or "trigger" not in error.reason:
             return exit_
@@ -78,12 +84,19 @@ class RefusedStops:
         try:
             with anyio.fail_after(QUOTE_SECONDS):
                 quote = (await venue.quotes([symbol])).get(position.symbol)
-                return None if quote is None else quote.price(position.trigger_kind)
+                return None if quote is None else self._since_levels(position, quote)
         except (VenueError, TimeoutError) as failed:
             log.warning("price lookup failed", symbol=position.symbol, error=str(failed))
         except Exception:
             log.exception("venue quotes failed", venue=position.venue)
         return None
+
+    def _since_levels(self, position: Position, quote: Quote) -> Decimal | None:
+        """Return the price that ends the position; None of a trade of before its levels."""
+        kind = position.trigger_kind
+        at = quote.at(kind, self._clock.now())
+        is_older = kind is PriceKind.LAST and at < self._levels_since(position)
+        return None if is_older else quote.price(kind)
 
 
 def _triggered_exit(position: Position, price: Decimal) -> ExitIntent | None:

@@ -1,6 +1,6 @@
 """Capability of venues to let exits rest: types, times in force, the limit of a stop-limit."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -32,7 +32,8 @@ class RestingCapability:
     """Orders that may rest for a position, by its venue and its symbol as they are known now.
 
     *limit_offsets*: of stop-limits, by venue, as fractions of the stop. *stops_only*: positions
-    whose target stays with the daemon, since there is room for one order.
+    whose target stays with the daemon, since there is room for one order. *bounded*: makes of a
+    position one of no more than its venue has.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class RestingCapability:
         prices: PriceSource,
         limit_offsets: Mapping[VenueName, Decimal],
         stops_only: Container[PositionId] = (),
+        bounded: Callable[[Position], Position] = lambda position: position,
     ) -> None:
         self._venues = venues
         self._symbols = symbols
         self._prices = prices
         self._limit_offsets = limit_offsets
         self._stops_only = stops_only
+        self._bounded = bounded
 
     def wanted(self, position: Position) -> RestingPair | None:
         """Return what should rest; None: nothing should, or nothing can."""
@@ -58,7 +61,7 @@ class RestingCapability:
         # What the venue cannot compare a stop with, the daemon does; at the venue the last price.
         kind, traits = position.trigger_kind, venue.traits
         return pair_for(
-            position,
+            self._bounded(position),
             symbol.instrument,
             linked=traits.linked_orders and position.id not in self._stops_only,
             types=self._types(position),

@@ -6,10 +6,8 @@ have changed. A quiet sweep compares in memory and asks no venue.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Final
 
 import structlog
 
@@ -43,6 +41,7 @@ from tradebotd.trading.exits.exit_intents import (
     resting_exits,
 )
 from tradebotd.trading.exits.exit_placement import ExitPlacement
+from tradebotd.trading.exits.late_stops import with_late_stops
 from tradebotd.trading.exits.live_stops import LiveStops
 from tradebotd.trading.exits.missing_stops import MissingStops
 from tradebotd.trading.exits.promised_stops import PromisedStops
@@ -55,8 +54,6 @@ from tradebotd.trading.exits.resting_room import Fitting, RestingRoom
 from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 
 log = structlog.get_logger(__name__)
-
-MOVE_EVERY: Final = timedelta(seconds=1)
 
 
 class RestingStops:
@@ -88,13 +85,13 @@ class RestingStops:
             prices=prices,
             limit_offsets=limit_offsets,
             stops_only=self._room.stops_only,
+            bounded=refusals.shortfalls.bounded,
         )
         self._clock, self._refusals = clock, refusals
         self._promises = PromisedStops(placement, clock, venues)
         self._days = RestingDays(clock, symbols, calendars, venues)
         self._symbols, self._venues = symbols, venues
-        self._checked: set[PositionId] = set()  # checked since it changed
-        self._due = DueChecks()
+        self._checked, self._due = set[PositionId](), DueChecks()  # checked since it changed
         self.queue, self._places = RestingQueue(), dict[PositionId, VenueName]()
         self.pairs, self.times = LiveStops(clock, times), times
         self.missing = MissingStops(database, clock, self.queue.wake)
@@ -156,7 +153,7 @@ class RestingStops:
             return live != wanted
         if near_enough(live, wanted, position.side):
             return False
-        just_now = self.pairs.was_moved_within(MOVE_EVERY, position.id)
+        just_now = self.pairs.was_moved_just_now(position.id)
         return not (just_now and follows(live, wanted, position.side))
 
     def on_order_settled(self, position_id: PositionId) -> None:
@@ -242,6 +239,7 @@ class RestingStops:
         if not self._days.is_open(position):
             return  # it has closed since
         self._checked.add(position.id)
+        read = await with_late_stops(self._placement, position.id, read)
         groups, is_fresh = read.groups, read.groups.retiring is None
         if not await self._handle_retiring(position, groups):
             return

@@ -174,9 +174,9 @@ class Sweep:
     async def _ask(self, venue: VenueName, to_ask: ToAsk, sweep: _Round) -> None:
         """Ask a venue; apply the answer as ticks would, then judge the positions that waited."""
         asked_at = self._clock.now()
-        new = await self._fresh.ask(venue, to_ask, sweep.quotes)
+        new = await self._fresh.ask(venue, to_ask, sweep.quotes, asked_at)
         is_echo = self._venues[venue].traits.quotes_echo
-        for key, price in sorted(new.items()):
+        for key, (price, at) in sorted(new.items()):
             name, kind = key
             reason = self._fresh.unusable_because(name, sweep.now, kind) if is_echo else None
             if reason not in {None, EARLY, DOUBTED}:
@@ -187,7 +187,7 @@ class Sweep:
             if not is_echo and not self._bad_ticks.on_quote(name, price, kind, sweep.now):
                 sweep.quotes.unusable[key] = DOUBTED
                 continue
-            sweep.quotes.asked[key], sweep.quotes.asked_at[key] = price, asked_at
+            sweep.quotes.asked[key], sweep.quotes.asked_at[key] = price, at
         await self._close(self._answered(to_ask.wanted, sweep), sweep)
 
     def _answered(self, wanted: Sequence[PriceOf], sweep: _Round) -> list[ExitIntent]:

@@ -57,11 +57,13 @@ class WriteOffs:
 
         Asked before anything that rests makes way.
         """
-        position = exit_.position
-        instrument = self._symbols[position.symbol].instrument
-        worth = self._worth.of(exit_)
-        if not sellable_now(position, worth, instrument):
-            raise unsellable(position, worth)
+        if not self.sells(exit_):
+            raise unsellable(exit_.position, self._worth.of(exit_))
+
+    def sells(self, exit_: ExitIntent) -> bool:
+        """Return whether anything of it can be sold now."""
+        instrument = self._symbols[exit_.position.symbol].instrument
+        return bool(sellable_now(exit_.position, self._worth.of(exit_), instrument))
 
     def may_be_sold_yet(self, exit_: ExitIntent) -> bool:
         """Return whether a signal can wait: only the price makes a whole position too small."""

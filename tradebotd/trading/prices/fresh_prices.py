@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import structlog
@@ -55,6 +55,13 @@ class Quotes:
             if key in prices and at[key] >= since:
                 return prices[key]
         return None
+
+
+class Dated(NamedTuple):
+    """Price and of when it is, in market time."""
+
+    price: Decimal
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -167,21 +174,45 @@ class FreshPrices:
             return False
         return self.prices.follows_last(symbol, kind) or now - hours.open <= FRESH
 
-    async def ask(self, venue: VenueName, to_ask: ToAsk, quotes: Quotes) -> dict[PriceOf, Decimal]:
-        """Ask the venue in one call; a failure is noted in *quotes*.
+    async def ask(
+        self, venue: VenueName, to_ask: ToAsk, quotes: Quotes, now: datetime
+    ) -> dict[PriceOf, Dated]:
+        """Ask the venue in one call; a failure is noted in *quotes*. *now*: of the question.
 
-        A kind that the venue does not tell now is left out: no other one stands in for it.
+        A kind that the venue does not tell now is left out: no other one stands in for it. So is
+        one that is too old by the venue's own word, and why is noted.
         """
         answer = await ask_quotes(self.venues[venue], list(to_ask.symbols.values()))
         if isinstance(answer, str):
             quotes.failed[f"quotes {venue}"] = answer
             return {}
-        found = {
-            (symbol, kind): answer[symbol].price(kind)
-            for symbol, kind in to_ask.wanted
-            if symbol in answer
-        }
-        return {key: price for key, price in found.items() if price is not None}
+        found: dict[PriceOf, Dated] = {}
+        for symbol, kind in to_ask.wanted:
+            price = answer[symbol].price(kind) if symbol in answer else None
+            if price is None:
+                continue
+            at = answer[symbol].at(kind, now)
+            reason = self._too_old(symbol, kind, at, now)
+            if reason is not None:
+                quotes.unusable[symbol, kind] = reason
+                continue
+            in_force = kind in {PriceKind.BID, PriceKind.ASK}  # until another one is made
+            found[symbol, kind] = Dated(price, now if in_force else at)
+        return found
+
+    def _too_old(self, symbol: str, kind: PriceKind, at: datetime, now: datetime) -> str | None:
+        """Return why a venue's price of *at* ends nothing now, or None.
+
+        The last price may be old: nothing has been traded since. One of before the session may
+        not: what was traded then can no longer be had.
+        """
+        if kind is not PriceKind.LAST:
+            return f"its {kind} price has stopped coming" if now - at > FRESH else None
+        market = self.symbols[symbol]
+        if market.calendar == ALWAYS_OPEN:
+            return None
+        hours = self.calendars[market.calendar].hours_at(now)
+        return EARLY if hours is not None and at < hours.open else None
 
 
 async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str, Quote] | str:

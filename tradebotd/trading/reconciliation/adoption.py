@@ -8,7 +8,7 @@ import anyio
 import structlog
 
 from tradebotd.domain.bot import BotSpec
-from tradebotd.domain.decimals import ZERO
+from tradebotd.domain.decimals import ZERO, floor_to_step
 from tradebotd.domain.errors import OrderDeniedError, RefusedError, VenueError
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import (
@@ -320,7 +320,7 @@ def _check(plan: _AdoptionPlan) -> None:
             raise RefusedError(
                 RefusalCode.TOO_MUCH, f"{abs(excess):f} is gone, {spec.name} holds {known:f} of it"
             )
-        if held.quantity and abs(excess) < plan.symbol.instrument.lot_size:
+        if held.quantity and not _takes_a_lot(held.quantity, abs(excess), plan):
             raise RefusedError(RefusalCode.TOO_SMALL, f"{abs(excess):f} is less than a lot")
         return
     if spec.exits.needs_atr:
@@ -342,6 +342,12 @@ def _check(plan: _AdoptionPlan) -> None:
         raise RefusedError(
             RefusalCode.TOO_SMALL, f"of {abs(excess):f} no exit could sell anything at {way_out:f}"
         )
+
+
+def _takes_a_lot(held: Decimal, gone: Decimal, plan: _AdoptionPlan) -> bool:
+    """Return whether exits sell less of *held* without what is *gone*: they would be refused."""
+    lot = plan.symbol.instrument.lot_size
+    return floor_to_step(held - gone, lot) < floor_to_step(held, lot)
 
 
 def _way_out(plan: _AdoptionPlan) -> Decimal:

@@ -150,3 +150,12 @@ def books_of(told: Value) -> dict[str, tuple[Decimal | None, Decimal | None]]:
         market: (amount_if_any(each, "bp") or None, amount_if_any(each, "ap") or None)
         for market, each in told["quotes"].members()
     }
+
+
+def times_of(rows: Value) -> dict[str, datetime]:
+    """Read of when latest trades or quotes are, by the venue's name: maybe minutes or days ago."""
+    return {
+        market: instant_of(at)
+        for market, each in rows.members()
+        if (at := each.get("t")) is not None
+    }

@@ -23,18 +23,35 @@ _NUMBER: Final = re.compile(r"\d{1,12}", re.ASCII)
 
 
 class Limits:
-    """Window of one key at one host. `ban_ends_at`: as the venue has told it last."""
+    """Window of one key at one host. `ban_ends_at`: as the venue has told it last.
 
-    def __init__(self, gate: Gate, host: HostClock, host_name: str, key_id: str) -> None:
+    *most*: what may be asked a minute with these, whatever the headers tell of the key; it has a
+    window of its own, since others with that key count in the first one, too.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        host: HostClock,
+        host_name: str,
+        key_id: str,
+        *,
+        most: int | None = None,
+    ) -> None:
         self.gate = gate
         self._host = host
         self.name = f"{host_name} {digest_of(key_id)}"
         self.ban_ends_at: datetime | None = None
+        self._costs = {self.name: 1}
         gate.limits.set_limit(self.name, USUAL_LIMIT, MINUTE)
+        if most is not None:
+            own = f"{self.name} at most"
+            gate.limits.set_limit(own, most, MINUTE)
+            self._costs[own] = 1
 
     @property
     def costs(self) -> Costs:
-        return {self.name: 1}
+        return self._costs
 
     def take_note(self, answer: Answer, turn: Turn) -> None:
         """A13: take what the headers tell of the limit, what is left, and when it begins anew.

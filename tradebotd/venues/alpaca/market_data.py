@@ -1,10 +1,12 @@
 """Prices and instruments of Alpaca, asked for in batches where the venue has them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Final, TypeVar
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeVar
 
 import anyio
 import structlog
@@ -17,7 +19,7 @@ from tradebotd.net.answers import Value
 from tradebotd.net.errors import MisshapenError
 from tradebotd.storage.held import assert_no_connection_held
 from tradebotd.venues.alpaca import paths
-from tradebotd.venues.alpaca.answers import books_of, trades_of
+from tradebotd.venues.alpaca.answers import books_of, times_of, trades_of
 from tradebotd.venues.alpaca.assets import instrument_of
 from tradebotd.venues.alpaca.errors import Refusal, error_of
 from tradebotd.venues.alpaca.rest import Rest
@@ -30,7 +32,13 @@ MANY_ASSETS: Final = 30  # beyond it the whole list is one answer of megabytes, 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Books = dict[str, tuple[Decimal | None, Decimal | None]]
+
+
+class _Books(NamedTuple):
+    """Bid and ask by the venue's name, and since when they are so."""
+
+    sides: Mapping[str, tuple[Decimal | None, Decimal | None]] = MappingProxyType({})
+    times: Mapping[str, datetime] = MappingProxyType({})
 
 
 class MarketData:
@@ -50,30 +58,34 @@ class MarketData:
         if not symbols:
             return {}
         markets = [self._symbols.market(each.symbol) for each in symbols]
-        prices = await self._prices(markets)
-        books = await self._books_if_told(markets) if PriceKind.BID in self._kinds else {}
+        trades = await self._batches(markets, paths.STOCK_TRADES, paths.CRYPTO_TRADES)
+        prices, traded_at = _merged(map(trades_of, trades)), _times(trades, "trades")
+        books = await self._books_if_told(markets) if PriceKind.BID in self._kinds else _Books()
         quotes: dict[str, Quote] = {}
         for each, market in zip(symbols, markets, strict=True):
             if market in prices:
-                bid, ask = books.get(market, (None, None))
-                quotes[each.symbol] = Quote(last=prices[market], bid=bid, ask=ask)
+                bid, ask = books.sides.get(market, (None, None))
+                told = {PriceKind.LAST: traded_at.get(market)}
+                told |= dict.fromkeys((PriceKind.BID, PriceKind.ASK), books.times.get(market))
+                times = {kind: at for kind, at in told.items() if at is not None}
+                quotes[each.symbol] = Quote(last=prices[market], bid=bid, ask=ask, times=times)
         return quotes
 
     async def _prices(self, markets: Sequence[str]) -> dict[str, Decimal]:
         told = await self._batches(markets, paths.STOCK_TRADES, paths.CRYPTO_TRADES)
-        return {market: price for each in told for market, price in trades_of(each).items()}
+        return _merged(map(trades_of, told))
 
-    async def _books(self, markets: Sequence[str]) -> Books:
+    async def _books(self, markets: Sequence[str]) -> "_Books":
         told = await self._batches(markets, paths.STOCK_QUOTES, paths.CRYPTO_QUOTES)
-        return {market: book for each in told for market, book in books_of(each).items()}
+        return _Books(_merged(map(books_of, told)), _times(told, "quotes"))
 
-    async def _books_if_told(self, markets: Sequence[str]) -> Books:
+    async def _books_if_told(self, markets: Sequence[str]) -> "_Books":
         """Return bids and asks; none where they cannot be had: last prices are told without."""
         try:
             return await self._books(markets)
         except (VenueError, MisshapenError) as error:
             log.warning("bids and asks not told", error=str(error))
-            return {}
+            return _Books()
 
     async def _learn_prices(self, markets: Sequence[str]) -> None:
         """Learn last prices, which only pick a tick size: without new ones the known ones do."""
@@ -144,6 +156,14 @@ class MarketData:
                 return None
             raise error_of(told)
         return told
+
+
+def _merged(parts: Iterable[Mapping[str, T]]) -> dict[str, T]:
+    return {market: told for part in parts for market, told in part.items()}
+
+
+def _times(answers: Sequence[Value], key: str) -> dict[str, datetime]:
+    return _merged(times_of(each[key]) for each in answers)
 
 
 async def side_by_side(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Final, NamedTuple
@@ -12,7 +13,7 @@ from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.errors import VenueError, VenueUnavailableError
 from tradebotd.domain.filters import PercentPrice, SymbolStatus
 from tradebotd.domain.instrument import Instrument, MarginBracket, MarketSymbol, NotionalCap
-from tradebotd.domain.quote import Quote
+from tradebotd.domain.quote import PriceKind, Quote
 from tradebotd.ports.venue import Commission
 from tradebotd.venues.binance.calls import Interface, side_by_side
 from tradebotd.venues.binance.errors import Refusal
@@ -149,7 +150,19 @@ def quote_of(price: Node, book: Node | None, mark: Node | None) -> Quote:
         mark=None if mark is None else mark.price_if_any("markPrice"),
         bid=None if book is None else book.price_if_any("bidPrice"),
         ask=None if book is None else book.price_if_any("askPrice"),
+        times=_times_of(price, book, mark),
     )
+
+
+def _times_of(price: Node, book: Node | None, mark: Node | None) -> dict[PriceKind, datetime]:
+    """Read of when the prices are; a venue that has none of one yet tells 0."""
+    rows = (PriceKind.LAST, price), (PriceKind.BID, book), (PriceKind.ASK, book)
+    told = {kind: row for kind, row in (*rows, (PriceKind.MARK, mark)) if row is not None}
+    return {
+        kind: row.instant("time")
+        for kind, row in told.items()
+        if row.has("time") and row.field("time").as_integer() > 0
+    }
 
 
 def usdm_instrument(symbol: MarketSymbol, told: Node | None) -> Instrument:

@@ -1,0 +1,68 @@
+"""Stops whose acknowledgement was lost, and that rest all the same: kept where they are good."""
+
+from decimal import Decimal
+
+from tests.fakes.resting import open_resting_harness, resting, stops, sweep, unpromised
+from tests.fakes.venue import Behaviour
+from tradebotd.domain.ids import ClientOrderId
+from tradebotd.ports.venue import Replacement
+from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.exits.exit_changes import Level
+
+D = Decimal
+
+
+@unpromised
+async def test_a_late_stop_that_is_good_is_kept(
+    database: Database, replacement: Replacement
+) -> None:
+    """M5.7: no other one is placed, and nothing is cancelled: it rests all the time."""
+    harness = await open_resting_harness(database, replacement)
+    await harness.enter()
+    harness.venue.script.append(Behaviour.DROP_AFTER)
+    await sweep(harness)
+    (late,) = resting(harness)
+    await sweep(harness, 3)
+    assert list(resting(harness)) == [late]
+    assert harness.venue.cancelled == []
+    assert stops(harness) == [(D(95), D(1))]
+    assert "resting_stop_lost" not in await harness.open_alerts()
+
+
+@unpromised
+async def test_a_late_stop_at_another_level_makes_way(
+    database: Database, replacement: Replacement
+) -> None:
+    """M5.7: one stop rests in the end, where it should."""
+    harness = await open_resting_harness(database, replacement)
+    await harness.enter()
+    harness.venue.script.append(Behaviour.DROP_AFTER)
+    await sweep(harness)
+    (late,) = resting(harness)
+    (position,) = harness.protection.held.values()
+    await harness.exit_changes.set(position.id, stop_loss=Level(price=D(96)))
+    await sweep(harness, 4)
+    assert late not in resting(harness)
+    assert stops(harness) == [(D(96), D(1))]
+
+
+@unpromised
+async def test_a_stop_that_shows_up_after_it_was_denied_once_is_kept(
+    database: Database, replacement: Replacement
+) -> None:
+    """M5.7: before another one rests."""
+    harness = await open_resting_harness(database, replacement)
+    await harness.enter()
+    harness.venue.script.append(Behaviour.DROP_AFTER)
+
+    async def hide(name: ClientOrderId) -> None:
+        harness.venue.hidden.add(name)
+        harness.venue.before_submit = None
+
+    harness.venue.before_submit = hide
+    await sweep(harness)
+    (late,) = resting(harness)
+    harness.venue.hidden.clear()
+    await sweep(harness, 3)
+    assert list(resting(harness)) == [late]
+    assert harness.venue.cancelled == []
