@@ -10,7 +10,13 @@ import anyio
 
 from tests.protection.daemon import Daemon, Setting, living, seconds_of
 from tests.protection.places import Place
-from tradebotd.domain.errors import EntryPostponedError
+from tradebotd.domain.errors import (
+    EntryPostponedError,
+    OrderDeniedError,
+    OrderRejectedError,
+    OutcomeUnknownError,
+    VenueUnavailableError,
+)
 from tradebotd.storage.postgres.database import Database
 
 LOOK_EVERY: Final = 0.004  # seconds between two looks at the ledger
@@ -231,8 +237,10 @@ async def _sent(name: str, life: Life, witness: Witness) -> bool:
         return False
     try:
         await life.daemon.enter(name, witness.place.quantity)
-    except EntryPostponedError:
-        return False
+    except (EntryPostponedError, OrderDeniedError, OrderRejectedError, VenueUnavailableError):
+        return False  # a fault that is meant for a stop may meet it, too
+    except OutcomeUnknownError:
+        return True  # it is found, or missed below
     return True
 
 
