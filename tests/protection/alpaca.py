@@ -112,8 +112,7 @@ class Alpaca:
 
 
 @asynccontextmanager
-async def alpaca(one_way: float) -> AsyncIterator[Place]:
-    clock = SimulatorClock(moment(OPEN))
+async def alpaca(clock: SimulatorClock, one_way: float) -> AsyncIterator[Place]:
     simulator = Simulator(
         Terms(storm=10_000, requests_per_minute=100_000, cash=Decimal(10_000_000))
     )
@@ -129,7 +128,6 @@ async def alpaca(one_way: float) -> AsyncIterator[Place]:
             port=line.port,
             symbols=symbols,
         )
-        clock.advance(timedelta(seconds=1))
         for name in NAMES:
             here.move(name, PRICE)
         yield Place(

@@ -1,6 +1,5 @@
 """The daemon's order path, wired by its own functions, with one venue and the simulator's time."""
 
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -69,7 +68,7 @@ class VenueTime:
         return self._clock.now()
 
     def monotonic(self) -> float:
-        return time.monotonic() + self._clock.offset.total_seconds()
+        return anyio.current_time()
 
     async def sleep(self, seconds: float) -> None:
         await anyio.sleep(seconds)

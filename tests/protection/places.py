@@ -69,7 +69,9 @@ def symbol_of(
 
 
 @asynccontextmanager
-async def place_of(name: str, one_way: float) -> AsyncIterator[Place]:
+async def place_of(
+    name: str, clock: SimulatorClock, one_way: float
+) -> AsyncIterator[Place]:
     """Serve the venue *name* behind a line of *one_way* seconds."""
     if name == "spot":
         from tests.protection.spot import spot as serve  # noqa: PLC0415 - each needs its own packages
@@ -77,5 +79,5 @@ async def place_of(name: str, one_way: float) -> AsyncIterator[Place]:
         from tests.protection.usdm import usdm as serve  # noqa: PLC0415
     else:
         from tests.protection.alpaca import alpaca as serve  # noqa: PLC0415
-    async with serve(one_way) as place:
+    async with serve(clock, one_way) as place:
         yield place

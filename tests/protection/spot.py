@@ -26,7 +26,6 @@ from tradebotd.venues.binance.signing import signer_of
 from tradebotd.venues.binance.spot.parts import Parts, Settings
 from tradebotd.venues.binance.spot.venue import RECEIVE_WINDOW, BinanceSpotVenue, traits_of
 
-NOON: Final = datetime(2026, 11, 2, 12, tzinfo=UTC)
 ACCOUNT, KEY, SECRET = "protected", "protectedKey", "protectedSecret"
 BASES: Final = tuple(f"T{number}" for number in range(SYMBOLS))
 STOPS: Final = frozenset({"STOP_LOSS", "STOP_LOSS_LIMIT"})
@@ -114,8 +113,8 @@ class Spot:
 
 
 @asynccontextmanager
-async def spot(one_way: float) -> AsyncIterator[Place]:
-    clock, calendar = SimulatorClock(NOON), AlwaysOpen()
+async def spot(clock: SimulatorClock, one_way: float) -> AsyncIterator[Place]:
+    calendar = AlwaysOpen()
     simulator = SpotSimulator(LISTED)
     symbols = {
         each.name: symbol_of(each.name, each.base, "USDT", calendar, "0.01", "0.00001")

@@ -29,7 +29,6 @@ from tradebotd.venues.binance.signing import signer_of
 from tradebotd.venues.binance.usdm.parts import Parts, Settings
 from tradebotd.venues.binance.usdm.venue import RECEIVE_WINDOW, BinanceUsdmVenue, usdm_traits
 
-NOON: Final = datetime(2026, 11, 2, 12, tzinfo=UTC)
 PRICE: Final = Decimal(100)
 
 
@@ -122,8 +121,8 @@ def simulator_of(scene: Scene) -> Simulator:
 
 
 @asynccontextmanager
-async def usdm(one_way: float) -> AsyncIterator[Place]:
-    clock, calendar = SimulatorClock(NOON), AlwaysOpen()
+async def usdm(clock: SimulatorClock, one_way: float) -> AsyncIterator[Place]:
+    calendar = AlwaysOpen()
     made: list[Simulator] = []
 
     def remembered(scene: Scene) -> web.Application:
