@@ -1,16 +1,19 @@
 """`python -m tests.protection --venue spot|usdm|alpaca --seeds N [--first N] [--results FILE]`."""
 
 import argparse
+import asyncio
 import logging
 from collections import defaultdict
 from functools import partial
 from typing import Final
 
 import structlog
+from structlog.typing import EventDict
 
 from tests.database import PostgresServer
-from tests.protection.campaign import Plan
+from tests.protection.plan import Plan, plan_of
 from tests.protection.seed import ONE_WAY, run_alone
+from tests.protection.witness import Spell
 from tests.venue_core.campaign import Verdict, add_options, run
 from tradebotd.domain.decimals import forbid_floats
 
@@ -32,10 +35,19 @@ def _play(
     name: str, server: PostgresServer, *, rounds: int, plan: Plan | None, trace: bool
 ) -> Verdict:
     if trace:
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+            processors=[_with_time, structlog.processors.KeyValueRenderer(key_order=["at"])],
+        )
     venue, _, seed = name.partition("/")
     outcome = run_alone(server, venue, int(seed), rounds=rounds, plan=plan, one_way=ONE_WAY)
     return Verdict(name, outcome.wrong, details=outcome.as_json())
+
+
+def _with_time(_: object, __: str, event: EventDict) -> EventDict:
+    """Add the seconds of the run, which has a time of its own."""
+    event["at"] = f"{asyncio.get_running_loop().time():.3f}"
+    return event
 
 
 def _options() -> argparse.Namespace:
@@ -47,34 +59,33 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1, help="the first of them")
     parser.add_argument("--rounds", type=int, default=2, help="positions a symbol, a seed")
     parser.add_argument(
-        "--plan", type=_plan, help="STEP,STEP:ENDING for all, instead of drawn ones"
+        "--plan", type=plan_of, help="ENTRY > STEP, STEP > ENDING for all, instead of drawn ones"
     )
     add_options(parser, "protection.jsonl")
     return parser.parse_args()
 
 
-def _plan(text: str) -> Plan:
-    steps, _, ending = text.partition(":")
-    return [step for step in steps.split(",") if step], ending or "stopped"
-
-
 def _report(rows: list[Verdict]) -> int:
     """Print the figures; 1 where they are beyond the bounds, or something went wrong."""
-    spells: dict[str, list[float]] = defaultdict(list)
-    positions: list[float] = []
-    counted: list[float] = []
-    for row in rows:
-        for after, seconds in row.details.get("spells", ()):
-            spells[after].append(seconds)
-        positions += row.details.get("positions", ())
-        counted += row.details.get("counted", ())
-    every = [seconds for each in spells.values() for seconds in each]
-    print(f"spells, by the ledger: {len(every)}, {figures(every)}")
-    print(f"positions, by the ledger: {len(positions)}, {figures(positions)}")
-    print(f"positions, as counted: {len(counted)}, {figures(counted)}")
-    for after, each in sorted(spells.items()):
+    spells = [Spell(**each) for row in rows for each in row.details.get("spells", ())]
+    told = [each.seconds for each in spells if each.is_told]
+    known = [each.own for each in spells if not each.untold]
+    print(f"spells, but for seconds without a process: {len(known)}, {figures(known)}")
+    print(f"  told, and answered: {len(told)}, {figures(told)}")
+    for what in ("refused", "lost", "deaf", "down"):
+        some = [each.own for each in spells if getattr(each, what) and not each.untold]
+        print(f"  {what}: {len(some)}, {figures(some)}")
+    untold = [each.own for each in spells if each.untold]
+    print(f"spells whose event was lost without a sign: {len(untold)}, {figures(untold)}")
+    for what in ("positions", "counted"):
+        seconds = [each for row in rows for each in row.details.get(what, ())]
+        print(f"{what}, in all: {len(seconds)}, {figures(seconds)}")
+    causes: dict[str, list[float]] = defaultdict(list)
+    for spell in spells:
+        causes[spell.after].append(spell.own)
+    for after, each in sorted(causes.items()):
         print(f"  after {after}: {len(each)}, {figures(each)}")
-    beyond = percentile(every, 0.99) > P99 or max(counted, default=0) > WORST
+    beyond = percentile(told, 0.99) > P99 or max(known, default=0) > WORST
     return int(beyond or any(row.violations for row in rows))
 
 
