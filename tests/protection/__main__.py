@@ -69,8 +69,8 @@ def _report(rows: list[Verdict]) -> int:
     """Print the figures; 1 where they are beyond the bounds, or something went wrong."""
     spells = [Spell(**each) for row in rows for each in row.details.get("spells", ())]
     told = [each.seconds for each in spells if each.is_told]
-    known = [each.own for each in spells if not each.untold]
-    print(f"spells, but for seconds without a process: {len(known)}, {figures(known)}")
+    known = [each.own for each in spells if not each.untold and not each.lost]
+    print(f"spells, but for seconds without a process, and lost answers: {len(known)}, {figures(known)}")
     print(f"  told, and answered: {len(told)}, {figures(told)}")
     for what in ("refused", "lost", "deaf", "down"):
         some = [each.own for each in spells if getattr(each, what) and not each.untold]

@@ -138,6 +138,12 @@ class Daemon:
         held = (each for each in self.exits.held.values() if each.symbol == symbol)
         return next(held, None)
 
+    def is_in_doubt(self, symbol: str) -> bool:
+        """Whether it says that nobody knows whether a stop rests; its own exits guard meanwhile."""
+        position = self.position(symbol)
+        missing = cast(Any, self.exits)._resting.missing
+        return position is not None and "nobody knows" in missing.lost.get(position.id, "")
+
     async def move_stop(self, symbol: str, stop_loss: str) -> None:
         """Move its stop, as an operator writes it."""
         position = self.position(symbol)

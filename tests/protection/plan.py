@@ -23,7 +23,7 @@ NOT_TAKEN: Final = "stop lost"
 CUT: Final = "stream cut"
 AWAY: Final = "stream away"
 GAP: Final = "event lost"
-DOWN: Final = "killed, and cancelled"
+DOWN: Final = "cancelled while down"
 # Nothing befalls the stop itself:
 KILL: Final = "killed"
 RESTART: Final = "stopped and started"

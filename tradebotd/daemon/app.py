@@ -120,6 +120,8 @@ class App:
         await self.keys.refuse_bad_ones()
         await self.instruments.recall()  # before levels meet the tick
         held = await self.protection.load(self.clock.now())  # whatever the venues answer, and when
+        if not isinstance(self.clock, MarketClock):  # a stop that is missing waits for no answer
+            self.tasks.start_soon(self.protection.run)
         await self.runner.run_manually("refresh_instruments", {})
         for adapter in self.adapters:  # so that no order is told between two looks
             self.tasks.start_soon(adapter.run)
@@ -139,7 +141,8 @@ class App:
         for watch in (self.runner.watch_limits, self.disk.run):
             self.tasks.start_soon(watch)
         if self.clock.speed:  # at speed 0 the next price triggers it, to repeat exactly
-            self.tasks.start_soon(self.protection.run)
+            if isinstance(self.clock, MarketClock):
+                self.tasks.start_soon(self.protection.run)
             self.tasks.start_soon(self.entry_orders.run)
             self.tasks.start_soon(self.streams.attend, self._reconcile_now)
             self.tasks.start_soon(self.looks.attend, self._reconcile_now)
