@@ -70,7 +70,9 @@ def _report(rows: list[Verdict]) -> int:
     spells = [Spell(**each) for row in rows for each in row.details.get("spells", ())]
     told = [each.seconds for each in spells if each.is_told]
     known = [each.own for each in spells if not each.untold and not each.lost]
-    print(f"spells, but for seconds without a process, and lost answers: {len(known)}, {figures(known)}")
+    print(
+        f"spells, but for seconds without a process, and lost answers: {len(known)}, {figures(known)}"
+    )
     print(f"  told, and answered: {len(told)}, {figures(told)}")
     for what in ("refused", "lost", "deaf", "down"):
         some = [each.own for each in spells if getattr(each, what) and not each.untold]

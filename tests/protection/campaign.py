@@ -32,7 +32,14 @@ PATIENCE: Final = 120.0  # until a stop rests again, or nothing is held
 DOUBT: Final = 20.0  # then a stop may be in doubt for as long as the venue's rules have it
 LOOK: Final = 0.02
 TIGHTER: Final = "1.5%"
-GAPS: Final = (0.0, 0.05, 0.3, 0.6, 1.2, 6.0)  # seconds before a mishap; some before we hear of the stop
+GAPS: Final = (
+    0.0,
+    0.05,
+    0.3,
+    0.6,
+    1.2,
+    6.0,
+)  # seconds before a mishap; some before we hear of the stop
 AGAIN: Final = 0.25  # seconds, before an entry is tried again
 DOWN: Final = (0.2, 1.0, 3.0)  # seconds without a process
 AWAY: Final = (1.0, 3.0, 8.0)  # seconds in which no stream can be opened

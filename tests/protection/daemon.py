@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import anyio
+import anyio.lowlevel
 
 from tests.fakes.trading import LIMITS, ScriptedStrategy
 from tests.protection.places import Place
@@ -97,7 +98,7 @@ class Daemon:
         while self._calls:
             for scope in self._calls:
                 scope.cancel()
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
     async def stop(self) -> None:
         """As a signal has it stop: what waits to be stored is stored."""

@@ -55,9 +55,7 @@ class Place:
 
 
 @asynccontextmanager
-async def place_of(
-    name: str, clock: SimulatorClock, one_way: float
-) -> AsyncIterator[Place]:
+async def place_of(name: str, clock: SimulatorClock, one_way: float) -> AsyncIterator[Place]:
     """Serve the venue *name* behind a line of *one_way* seconds."""
     if name == "spot":
         from tests.protection.spot import spot as serve  # noqa: PLC0415 - each needs its own packages

@@ -46,9 +46,7 @@ def verify(key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 @contextmanager
-def shared_time(
-    loop: SharedTimeLoop, began: datetime, *, look: float = LOOK
-) -> Iterator[None]:
+def shared_time(loop: SharedTimeLoop, began: datetime, *, look: float = LOOK) -> Iterator[None]:
     """The daemon's machine has the loop's time; whoever looks at it looks seldom enough.
 
     Each look is a turn of the loop: a hundred in a second would cost more than all else does. The

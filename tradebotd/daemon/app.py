@@ -140,15 +140,7 @@ class App:
         self.scheduler.start()
         for watch in (self.runner.watch_limits, self.disk.run):
             self.tasks.start_soon(watch)
-        if self.clock.speed:  # at speed 0 the next price triggers it, to repeat exactly
-            if isinstance(self.clock, MarketClock):
-                self.tasks.start_soon(self.protection.run)
-            self.tasks.start_soon(self.entry_orders.run)
-            self.tasks.start_soon(self.streams.attend, self._reconcile_now)
-            self.tasks.start_soon(self.looks.attend, self._reconcile_now)
-            self.tasks.start_soon(self.instruments.attend)
-            for name in WARMUPS.values():
-                self.tasks.start_soon(self._warm_up, name)
+        self._start_attendants()
         self.started, self.waits_for = True, None
         self._start_prices()
         if self.player is not None:
@@ -156,6 +148,19 @@ class App:
             self.tasks.start_soon(self._play, self.player)
             if self.line is not None:
                 self.tasks.start_soon(self._show_progress, self.player, self.line)
+
+    def _start_attendants(self) -> None:
+        """Start what acts between runs; at speed 0 the next price does, to repeat exactly."""
+        if not self.clock.speed:
+            return
+        if isinstance(self.clock, MarketClock):
+            self.tasks.start_soon(self.protection.run)
+        self.tasks.start_soon(self.entry_orders.run)
+        self.tasks.start_soon(self.streams.attend, self._reconcile_now)
+        self.tasks.start_soon(self.looks.attend, self._reconcile_now)
+        self.tasks.start_soon(self.instruments.attend)
+        for name in WARMUPS.values():
+            self.tasks.start_soon(self._warm_up, name)
 
     def _start_prices(self) -> None:
         for poll in self.polls:

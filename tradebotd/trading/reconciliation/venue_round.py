@@ -84,9 +84,7 @@ class VenueRound:
         return {name: answers[name] for name in asked if name in answers}
 
 
-async def side_by_side(
-    names: Iterable[K], work: Callable[[K], Coroutine[Any, Any, None]]
-) -> None:
+async def side_by_side(names: Iterable[K], work: Callable[[K], Coroutine[Any, Any, None]]) -> None:
     """Run *work* for all names concurrently. Raises the first error, and cancels the others."""
     try:
         async with anyio.create_task_group() as working:

@@ -1,8 +1,8 @@
 """Order streams of the venues: which are interrupted, and what they may have missed.
 
 Orders of a venue whose stream is silent are asked for at once, and at a shorter interval than the
-schedule's; what happened while it was interrupted is asked for as soon as it is subscribed again, and no entry
-is made there before that.
+schedule's; what happened while it was interrupted is asked for as soon as it is subscribed again,
+and no entry is made there before that.
 """
 
 import math
