@@ -1,5 +1,6 @@
 """One seed: positions one after the other on each symbol, what befalls them, and the judgement."""
 
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from tradebotd.domain.errors import (
     OrderDeniedError,
     OrderRejectedError,
     OutcomeUnknownError,
+    RefusedError,
     VenueUnavailableError,
 )
 from tradebotd.storage.postgres.database import Database
@@ -310,7 +312,7 @@ class Trial:
         daemon = await self.life.up()
         await until(lambda: self.life.daemon is None or self._is_known(), 5.0)
         if daemon is not None:
-            with daemon.calling():
+            with daemon.calling(), contextlib.suppress(RefusedError):  # no price yet, or no position
                 await daemon.move_stop(self.name, TIGHTER)
                 await anyio.sleep(1.0)
 
