@@ -181,6 +181,7 @@ async def test_many_orders_in_doubt_leave_a_slow_venue_time_to_prove_them_absent
     monkeypatch.setattr(
         "tradebotd.trading.reconciliation.order_answers.current_time", watch, raising=False
     )
+    monkeypatch.setattr("tradebotd.trading.reconciliation.order_answers.AT_ONCE", 1)
     bots = [spec(f"s{number}", f"S{number}USDT") for number in range(9)]
     harness = await open_harness(database, *bots)
     await harness.reconciler.run()

@@ -75,11 +75,28 @@ async def test_a_lost_stream_is_polled_and_said_after_a_while(streamed: Streamed
     await streamed.look(1)
     assert (streamed.rounds, await streamed.harness.open_alerts()) == (1, [])
 
-    for _ in range(4):
-        assert await streamed.look(POLL_SECONDS) == POLL_SECONDS
+    polls = int(SAID_AFTER_SECONDS / POLL_SECONDS) + 1
+    for _ in range(polls):
+        assert (await streamed.look(POLL_SECONDS) or 0) <= POLL_SECONDS
 
-    assert streamed.rounds == 5
+    assert streamed.rounds == 1 + polls
     assert "interrupted since 2022-03-01 12:00:00 UTC" in await streamed.message()
+
+
+async def test_what_a_stream_has_not_told_is_asked_for_as_soon_as_it_is_lost(
+    streamed: Streamed,
+) -> None:
+    """M5.6, M5.7: a stop may be gone; that another stream is silent for long changes nothing."""
+    await streamed.harness.venue.lose_stream()
+    await streamed.look()
+    assert streamed.rounds == 1
+    await streamed.harness.venue.restore_stream()
+    await streamed.look()
+
+    await streamed.harness.venue.lose_stream()
+    await streamed.look()
+
+    assert streamed.rounds == 3
 
 
 async def test_a_fill_that_a_lost_stream_does_not_tell_is_found_by_polling(
@@ -173,10 +190,11 @@ async def test_a_claimed_stream_that_never_says_anything_is_said(database: Datab
     )
     streamed = Streamed(harness, host)
 
-    for _ in range(5):
+    polls = int(SAID_AFTER_SECONDS / POLL_SECONDS) + 1
+    for _ in range(polls):
         await streamed.look(POLL_SECONDS)
 
-    assert streamed.rounds == 5
+    assert streamed.rounds == polls
     assert "never has" in await streamed.message()
 
     harness.streams.on_state(SCRIPTED, StreamState(connected=True))

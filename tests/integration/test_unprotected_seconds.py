@@ -185,16 +185,56 @@ async def test_the_daemons_own_exits_guard_from_the_fill_on_and_not_while_it_is_
     assert seconds(after) == 125.0
 
 
-async def test_a_position_that_is_to_have_no_stop_counts_nothing(database: Database) -> None:
-    """M5.7: that is a wish, and `no_stop` says it."""
+async def test_a_position_that_is_to_have_no_stop_counts_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M5.7: that is a wish, and `no_stop` says it; neither does one that was read late, or reloaded."""
     target = spec(exits=ExitPlan(take_profit=Decimal("0.1")))
     harness = await open_harness(database, target)
+    watch = ExitManager.watch
+
+    def late(self: ExitManager, position: Position) -> None:
+        harness.clock.advance(SECOND)
+        watch(self, position)
+
+    monkeypatch.setattr(ExitManager, "watch", late)
     await harness.enter()
     harness.clock.advance(10 * SECOND)
     await sweep(harness)
 
     assert seconds(harness) is None
     assert await stored(harness) == (0.0, None)
+
+    await swept(harness, harness.clock.now())
+    harness.clock.advance(timedelta(minutes=2))
+    after = await restart(harness)
+    await after.protection.load(after.clock.now())
+    await sweep(after)
+    assert await stored(after) == (0.0, None)
+
+
+async def test_a_sweep_leaves_storing_to_the_task_that_does(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One transaction stores what has changed, not two at once."""
+    harness = await open_harness(database, spec())
+    store, stores = UnprotectedTimes.store, 0
+
+    async def counted(self: UnprotectedTimes) -> None:
+        nonlocal stores
+        stores += 1
+        await store(self)
+
+    monkeypatch.setattr(UnprotectedTimes, "store", counted)
+    await sweep(harness)
+    assert stores == 1, "without a task, the sweep does"
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(harness.protection.run)
+        await anyio.wait_all_tasks_blocked()
+        await sweep(harness)
+        assert stores == 1
+        tasks.cancel_scope.cancel()
 
 
 async def test_they_stay_with_a_trade(database: Database) -> None:

@@ -2,98 +2,93 @@
 
 import argparse
 import asyncio
-import json
 import logging
-from pathlib import Path
-from typing import Any, Final
+from collections import defaultdict
+from functools import partial
+from typing import Final
 
 import structlog
+from structlog.typing import EventDict
 
-from tests.database import temporary_cluster
-from tests.protection.campaign import Plan, run_seed
-from tests.protection.places import place_of
-from tradebotd.storage.postgres.database import open_database
+from tests.database import PostgresServer
+from tests.protection.plan import Plan, plan_of
+from tests.protection.seed import ONE_WAY, run_alone
+from tests.protection.witness import Spell
+from tests.venue_core.campaign import Verdict, add_options, run
+from tradebotd.domain.decimals import forbid_floats
 
-ONE_WAY: Final = 0.15  # seconds: 300 ms there and back
+VENUES: Final = ("spot", "usdm", "alpaca")
 P99, WORST = 1.0, 5.0
 
 
 def main() -> int:
     options = _options()
     logging.disable(logging.INFO)
-    level = logging.DEBUG if options.trace else logging.ERROR
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
-    done = _known(options.results)
     seeds = range(options.first, options.first + options.seeds)
-    with temporary_cluster() as server:
-        for seed in seeds:
-            if seed in done:
-                continue
-            outcome = asyncio.run(_one(seed, options, server))
-            done[seed] = outcome
-            print(json.dumps(outcome), flush=True)
-            if options.results is not None:
-                with options.results.open("a") as results:
-                    results.write(json.dumps(outcome) + "\n")
-    return _report([done[seed] for seed in seeds])
+    names = [f"{venue}/{seed}" for seed in seeds for venue in options.venue or VENUES]
+    play = partial(_play, rounds=options.rounds, plan=options.plan, trace=options.trace)
+    rows = run(names, play, options)
+    return 1 if rows is None else _report(rows)
 
 
-async def _one(seed: int, options: argparse.Namespace, server: Any) -> dict[str, Any]:
-    async with (
-        server.fresh_database() as dsn,
-        open_database(dsn, pool_min=2, pool_max=10) as database,
-        place_of(options.venue, ONE_WAY) as place,
-    ):
-        outcome = await run_seed(seed, place, database, options.rounds, options.plan)
-        return outcome.as_json()
+def _play(
+    name: str, server: PostgresServer, *, rounds: int, plan: Plan | None, trace: bool
+) -> Verdict:
+    if trace:
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+            processors=[_with_time, structlog.processors.KeyValueRenderer(key_order=["at"])],
+        )
+    venue, _, seed = name.partition("/")
+    outcome = run_alone(server, venue, int(seed), rounds=rounds, plan=plan, one_way=ONE_WAY)
+    return Verdict(name, outcome.wrong, details=outcome.as_json())
+
+
+def _with_time(_: object, __: str, event: EventDict) -> EventDict:
+    """Add the seconds of the run, which has a time of its own."""
+    event["at"] = f"{asyncio.get_running_loop().time():.3f}"
+    return event
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.protection", description=__doc__)
-    parser.add_argument("--venue", choices=("spot", "usdm", "alpaca"), required=True)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=2, help="positions a symbol, a seed")
-    parser.add_argument("--results", type=Path, help="appended to; seeds in it are not run again")
     parser.add_argument(
-        "--plan", type=_plan, help="STEP,STEP:ENDING for all, instead of drawn ones"
+        "--venue", choices=VENUES, action="append", help="this one; may be repeated"
     )
-    parser.add_argument("--trace", action="store_true", help="show the daemon's log")
+    parser.add_argument("--seeds", type=int, default=100, help="how many, at each venue")
+    parser.add_argument("--first", type=int, default=1, help="the first of them")
+    parser.add_argument("--rounds", type=int, default=2, help="positions a symbol, a seed")
+    parser.add_argument(
+        "--plan", type=plan_of, help="ENTRY > STEP, STEP > ENDING for all, instead of drawn ones"
+    )
+    add_options(parser, "protection.jsonl")
     return parser.parse_args()
 
 
-def _plan(text: str) -> Plan:
-    steps, _, ending = text.partition(":")
-    return [step for step in steps.split(",") if step], ending or "stopped"
-
-
-def _known(results: Path | None) -> dict[int, dict[str, Any]]:
-    if results is None or not results.exists():
-        return {}
-    rows = (json.loads(line) for line in results.read_text().splitlines())
-    return {row["seed"]: row for row in rows}
-
-
-def _report(outcomes: list[dict[str, Any]]) -> int:
+def _report(rows: list[Verdict]) -> int:
     """Print the figures; 1 where they are beyond the bounds, or something went wrong."""
-    wrong = [f"seed {each['seed']}: {words}" for each in outcomes for words in each["wrong"]]
-    lengths = {
-        "spells, by the ledger": [s for each in outcomes for _, s in each["spells"]],
-        "positions, by the ledger": [s for each in outcomes for s in each["positions"]],
-        "positions, as counted": [s for each in outcomes for s in each["counted"]],
-    }
-    for what, seconds in lengths.items():
-        print(f"{what}: {len(seconds)}, {figures(seconds)}")
-    by_cause: dict[str, list[float]] = {}
-    for each in outcomes:
-        for after, seconds in each["spells"]:
-            by_cause.setdefault(after, []).append(seconds)
-    for after, spells in sorted(by_cause.items()):
-        print(f"  after {after}: {len(spells)}, {figures(spells)}")
-    for words in wrong:
-        print(words)
-    counted = lengths["positions, as counted"]
-    return int(bool(wrong) or percentile(counted, 0.99) > P99 or max(counted, default=0) > WORST)
+    spells = [Spell(**each) for row in rows for each in row.details.get("spells", ())]
+    told = [each.seconds for each in spells if each.is_told]
+    known = [each.own for each in spells if not each.untold and not each.lost]
+    print(
+        f"spells, but for seconds without a process, and lost answers: {len(known)}, {figures(known)}"
+    )
+    print(f"  told, and answered: {len(told)}, {figures(told)}")
+    for what in ("refused", "lost", "deaf", "down"):
+        some = [each.own for each in spells if getattr(each, what) and not each.untold]
+        print(f"  {what}: {len(some)}, {figures(some)}")
+    untold = [each.own for each in spells if each.untold]
+    print(f"spells whose event was lost without a sign: {len(untold)}, {figures(untold)}")
+    for what in ("positions", "counted"):
+        seconds = [each for row in rows for each in row.details.get(what, ())]
+        print(f"{what}, in all: {len(seconds)}, {figures(seconds)}")
+    causes: dict[str, list[float]] = defaultdict(list)
+    for spell in spells:
+        causes[spell.after].append(spell.own)
+    for after, each in sorted(causes.items()):
+        print(f"  after {after}: {len(each)}, {figures(each)}")
+    beyond = percentile(told, 0.99) > P99 or max(known, default=0) > WORST
+    return int(beyond or any(row.violations for row in rows))
 
 
 def figures(seconds: list[float]) -> str:
@@ -109,4 +104,5 @@ def percentile(seconds: list[float], share: float) -> float:
 
 
 if __name__ == "__main__":
+    forbid_floats()
     raise SystemExit(main())

@@ -1,45 +1,34 @@
-"""The daemon's order path, wired by its own functions, with one venue and the simulator's time."""
+"""The whole daemon at one venue, with a bot a symbol that decides nothing: a test enters and moves."""
 
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, cast
 
 import anyio
+import anyio.lowlevel
 
-from tests.fakes.trading import ACCOUNT, HOLDER, LIMITS
-from tests.simulators.shared.clock import SimulatorClock
-from tradebotd.clocks.host import host_now
-from tradebotd.daemon.wiring.core import TradingCore
-from tradebotd.daemon.wiring.order_path import OrderPath, wire_order_path
-from tradebotd.domain.bot import BotSpec, DailyLimits, SizingKind, SizingRule
-from tradebotd.domain.candle import Tick
-from tradebotd.domain.exit_plan import ExitPlan
-from tradebotd.domain.ids import BotName, PositionId
-from tradebotd.domain.instrument import MarketSymbol, PositionType
+from tests.fakes.trading import LIMITS, ScriptedStrategy
+from tests.protection.places import Place
+from tests.venue_core.daemon import wired
+from tests.venue_core.feed import VenueFeed
+from tradebotd.daemon.app import App
+from tradebotd.daemon.wiring.files import load
+from tradebotd.daemon.wiring.trading import Trading
+from tradebotd.domain.ids import BotName, FeedName, PositionId
+from tradebotd.domain.instrument import MarketSymbol
 from tradebotd.domain.order import OrderIntent, OrderRequest, OrderRole, OrderType, TimeInForce
 from tradebotd.domain.position import Position
 from tradebotd.domain.side import Side
-from tradebotd.domain.timeframe import Timeframe
-from tradebotd.domain.venue_ban import VenueBans
-from tradebotd.market.calendars import Calendar
-from tradebotd.market.price_cache import PriceCache
-from tradebotd.ports.clock import ClockKind
-from tradebotd.ports.venue import RunsBetweenCalls, Venue
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.feed import PolledFeed, StreamNews
 from tradebotd.risk.limits import AccountState, approve_entry
-from tradebotd.storage import bots, decisions, leadership
 from tradebotd.storage.postgres.database import Database
-from tradebotd.storage.symbols import sync_symbols
-from tradebotd.trading.execution.lease import Lease
-from tradebotd.trading.exits.exit_changes import ExitChanges, Level
-from tradebotd.venues.contained import contained
+from tradebotd.trading.execution.placement import Placement
 
-SWEEP_EVERY: Final = 5.0  # seconds, as the daemon's own job
-RECONCILE_EVERY: Final = 10.0
-PLAN: Final = ExitPlan(stop_loss=Decimal("0.02"), take_profit=Decimal("0.05"))
 RICH: Final = AccountState(
     equity=Decimal(1_000_000),
     exposure=Decimal(0),
@@ -48,181 +37,195 @@ RICH: Final = AccountState(
     day_start_equity=Decimal(1_000_000),
     peak_equity=Decimal(1_000_000),
 )
-PATIENCE: Final = 30.0
+TOLD_EVERY: Final = 0.05  # seconds between two prices of a symbol
+DRAIN_SECONDS: Final = 10.0
 
 
-class VenueTime:
-    """Market time and host time, both the simulator's."""
+class PriceFeed(VenueFeed):
+    """Implements `StreamedFeed`: it tells the venue's own prices by itself."""
 
-    def __init__(self, clock: SimulatorClock) -> None:
-        self._clock = clock
+    def __init__(
+        self, name: FeedName, clock: Clock, price: Callable[[str], Decimal], symbol: str
+    ) -> None:
+        super().__init__(name, clock, lambda: price(symbol))
+        self._price_of = price
 
-    @property
-    def kind(self) -> ClockKind:
-        return "wall"
+    async def stream(self, symbols: Sequence[MarketSymbol], news: StreamNews) -> None:
+        while True:
+            for each in symbols:
+                news.price(each.symbol, self._price_of(each.symbol), timedelta(0))
+            await anyio.sleep(TOLD_EVERY)
 
-    @property
-    def speed(self) -> float:
-        return 1.0
+    async def quotes(self, symbols: Sequence[MarketSymbol]) -> dict[str, Decimal]:
+        return {each.symbol: self._price_of(each.symbol) for each in symbols}
 
-    def now(self) -> datetime:
-        return self._clock.now()
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self._clock.offset.total_seconds()
-
-    async def sleep(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
-
-    async def sleep_until(self, instant: datetime) -> None:
-        await anyio.sleep(max(0.0, (instant - self.now()).total_seconds()))
+    def tells(self, symbol: MarketSymbol) -> bool:
+        del symbol
+        return True
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Setting:
-    """What a daemon is made for. *build*: a new adapter, as a new process would have it."""
+    """What a daemon is made for. *directory*: for its files; *dsn*: of a database of its own."""
 
-    database: Database
-    clock: SimulatorClock
-    symbols: Mapping[str, MarketSymbol]
-    calendar: Calendar
-    position_type: PositionType
-    build: Callable[[], Venue]
-    price: Callable[[str], Decimal]
-
-
-def bot_of(symbol: str, position_type: PositionType) -> BotSpec:
-    return BotSpec(
-        name=BotName(f"bot-{symbol}".lower().replace("/", "-")),
-        symbol=symbol,
-        timeframe=Timeframe.M1,
-        strategy="none",
-        initial_capital=Decimal(100_000),
-        sizing=SizingRule(kind=SizingKind.FIXED_QUANTITY, value=Decimal(1)),
-        exits=PLAN,
-        limits=DailyLimits(),
-        day_zone=UTC,
-        position_type=position_type,
-    )
+    place: Place
+    dsn: str
+    directory: Path
 
 
 class Daemon:
     """One life of it: made by `living`, gone when the block is left."""
 
-    def __init__(self, setting: Setting, core: TradingCore, path: OrderPath) -> None:
-        self._setting, self._core, self.path = setting, core, path
-        self.exits = path.exits
-        self.changes = ExitChanges(
-            database=core.database, prices=core.prices, symbols=core.symbols, tracker=self.exits
-        )
+    def __init__(self, setting: Setting, app: App, trading: Trading) -> None:
+        self._place, self._app, self._trading = setting.place, app, trading
+        self.exits = trading.protection
+        self._calls: set[anyio.CancelScope] = set()
 
-    async def look(self) -> None:
-        """Pass on the prices of the venue, for ever."""
-        while True:
-            for name in self._setting.symbols:
-                price = self._setting.price(name)
-                if price:
-                    acting = self.exits.on_tick(Tick(self._core.clock.now(), name, price))
-                    if acting is not None:
-                        await acting
-            await anyio.sleep(0.05)
+    @contextmanager
+    def calling(self) -> Iterator[anyio.CancelScope]:
+        """A call into the process, which its end cuts off."""
+        with anyio.CancelScope() as scope:
+            self._calls.add(scope)
+            try:
+                yield scope
+            finally:
+                self._calls.discard(scope)
 
-    async def sweep(self) -> None:
-        while True:
-            await self.exits.sweep(self._core.clock.now())
-            await anyio.sleep(SWEEP_EVERY)
+    async def die(self) -> None:
+        """Cut off what is called; the process is gone when its block is left."""
+        if self._app.scheduler.running:
+            self._app.scheduler.shutdown()
+        while self._calls:
+            for scope in self._calls:
+                scope.cancel()
+            await anyio.lowlevel.checkpoint()
 
-    async def reconcile(self) -> None:
-        while True:
-            await anyio.sleep(RECONCILE_EVERY)
-            await self.reconciled()
+    async def stop(self) -> None:
+        """As a signal has it stop: what waits to be stored is stored."""
+        with anyio.CancelScope(shield=True):
+            await self._app.stop(DRAIN_SECONDS)
+            await self._app.protection.store_seconds()
 
-    async def reconciled(self) -> bool:
-        await self.path.reconciliation.reconciler.run()
-        return True
-
-    async def enter(self, symbol: str, quantity: Decimal) -> None:
-        """Buy at the market. Raises as `Placement.send`."""
-        known = self._setting.symbols[symbol]
-        bot = bot_of(symbol, self._setting.position_type)
+    async def enter(
+        self,
+        symbol: str,
+        quantity: Decimal,
+        *,
+        price: Decimal | None = None,
+    ) -> None:
+        """Buy at the market, or at *price*. Raises as `Placement.send`."""
+        bot = self._trading.specs[bot_of(symbol)]
         intent = OrderIntent(
             request=OrderRequest(
-                venue=known.instrument.venue,
+                venue=self._trading.symbols[symbol].instrument.venue,
                 symbol=symbol,
                 side=Side.BUY,
-                type=OrderType.MARKET,
-                time_in_force=TimeInForce.IOC,
+                type=OrderType.MARKET if price is None else OrderType.LIMIT,
+                limit_price=price,
+                time_in_force=TimeInForce.IOC if price is None else TimeInForce.GTC,
                 quantity=quantity,
-                position_type=self._setting.position_type,
+                position_type=self._place.position_type,
             ),
             bot=bot.name,
             role=OrderRole.ENTRY,
             reason="drawn",
         )
         approved = approve_entry(intent, Decimal(1), RICH, LIMITS)
-        prepared = await self.path.placement.prepare(approved, exits=bot.exits)
-        await self.path.placement.send(prepared)
+        placement = cast(Placement, cast(Any, self._trading.entries)._placement)
+        prepared = await placement.prepare(approved, exits=bot.exits)
+        await placement.send(prepared)
 
     def position(self, symbol: str) -> Position | None:
         held = (each for each in self.exits.held.values() if each.symbol == symbol)
         return next(held, None)
 
-    async def move_stop(self, symbol: str, share: Decimal) -> None:
-        """Move its stop nearer, to *share* below the entry."""
+    def is_in_doubt(self, symbol: str) -> bool:
+        """Whether it says that nobody knows whether a stop rests; its own exits guard meanwhile."""
+        position = self.position(symbol)
+        missing = cast(Any, self.exits)._resting.missing
+        return position is not None and "nobody knows" in missing.lost.get(position.id, "")
+
+    async def move_stop(self, symbol: str, stop_loss: str) -> None:
+        """Move its stop, as an operator writes it."""
         position = self.position(symbol)
         if position is not None:
-            await self.changes.set(position.id, stop_loss=Level(fraction=share))
+            await self._trading.commands.set_exits(
+                position.id,
+                stop_loss=stop_loss,
+                take_profit=None,
+                trailing_stop=None,
+                max_holding=None,
+            )
+
+
+def bot_of(symbol: str) -> BotName:
+    return BotName(f"bot-{symbol.lower()}")
 
 
 @asynccontextmanager
 async def living(setting: Setting) -> AsyncIterator[Daemon]:
-    """Start it, as on a database that may know positions; it is killed when the block is left."""
-    clock, database = VenueTime(setting.clock), setting.database
-    specs = [bot_of(name, setting.position_type) for name in setting.symbols]
-    async with database.transaction(durable=True) as connection:
-        if await leadership.select_holder(connection, ACCOUNT) is not None:
-            await connection.execute("UPDATE leadership SET released_at = now()")
-        token = await leadership.take(connection, ACCOUNT, HOLDER, host_now())
-        await sync_symbols(connection, list(setting.symbols.values()))
-        await bots.sync_bots(connection, specs, {}, clock.now())
-        await decisions.ensure_month(connection, clock.now())
-    adapter = setting.build()
-    bans = VenueBans()
-    venues = contained({adapter.name: adapter}, bans, clock)
-    prices = PriceCache(Decimal(100), {})
-    core = TradingCore(
-        database=database,
-        clock=clock,
-        host=clock,
-        venues=venues,
-        bans=bans,
-        symbols=dict(setting.symbols),
-        calendars={setting.calendar.code: setting.calendar},
-        prices=prices,
-        specs={each.name: each for each in specs},
-        lease=Lease(account=ACCOUNT, token=token),
-        nonce=b"nonce",
-        currency="USDT",
-        sequential=False,
-    )
-    path = wire_order_path(core)
-    daemon = Daemon(setting, core, path)
-    venue = venues[adapter.name]
-    venue.listen(path.recorder.on_order_report, path.streams.listener(venue))
-    async with anyio.create_task_group() as tasks:
-        await path.instruments.run()
-        await daemon.exits.load(clock.now())
-        if isinstance(venue, RunsBetweenCalls):
-            tasks.start_soon(venue.run)
-        await daemon.reconciled()
-        tasks.start_soon(daemon.exits.run)
-        tasks.start_soon(path.streams.attend, daemon.reconciled)
-        for task in (daemon.look, daemon.sweep, daemon.reconcile):
-            tasks.start_soon(task)
-        try:
-            yield daemon
-        finally:
-            tasks.cancel_scope.cancel()
+    """Start it, as on a database that may know positions; it is gone when the block is left."""
+    place = setting.place
+    for name, text in place.secrets.items():
+        (setting.directory / name).write_text(text)
+        (setting.directory / name).chmod(0o600)
+    file = setting.directory / "config.toml"
+    file.write_text(_config(setting))
+    config, files = load(file)
+    files = replace(files, strategies={bot_of(each): ScriptedStrategy() for each in place.symbols})
+
+    def feed(name: FeedName, clock: Clock) -> PolledFeed:
+        return PriceFeed(name, clock, place.price, place.symbols[0])
+
+    async with wired(config, files, setting.dsn, feed) as (app, trading, _):
+        await app.start()
+        yield Daemon(setting, app, trading)
+
+
+def _config(setting: Setting) -> str:
+    place = setting.place
+    return f"""
+[daemon]
+state_dir = "state"
+socket = "control.sock"
+[database]
+url = "{setting.dsn}"
+[feeds.venue]
+kind = "binance"
+[venues.there]
+kind = "{place.kind}"
+api_key = {{ file = "key" }}
+api_secret = {{ file = "secret" }}
+{place.section}
+[jobs.warmup_spot_symbols]
+enabled = false
+[jobs.warmup_futures_symbols]
+enabled = false
+[risk]
+currency = "{place.currency}"
+max_exposure = "1000%"
+{"".join(_symbol(place, each) for each in place.symbols)}
+"""
+
+
+def _symbol(place: Place, symbol: str) -> str:
+    return f"""
+[[symbols]]
+symbol = "{symbol}"
+base_asset = "{symbol.removesuffix("USDT")}"
+feeds = ["venue"]
+venue = "there"
+timeframes = ["1m"]
+{place.symbol_lines}
+[[bots]]
+name = "{bot_of(symbol)}"
+symbol = "{symbol}"
+timeframe = "1m"
+strategy = "ema_rsi"
+sizing = {{ kind = "fixed_quantity", value = "{place.quantity}" }}
+exits = {{ stop_loss = "2%", take_profit = "5%" }}
+{place.bot_lines}
+"""
 
 
 async def seconds_of(database: Database) -> dict[PositionId, tuple[str, float]]:

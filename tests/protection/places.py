@@ -1,6 +1,6 @@
 """The three venues as a run needs them: served, with an adapter, a ledger to look at, and mishaps."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -8,12 +8,8 @@ from typing import Final, NamedTuple
 
 from tests.simulators.shared.clock import SimulatorClock
 from tests.simulators.shared.server import Server
-from tradebotd.domain.ids import VenueName
-from tradebotd.domain.instrument import Instrument, MarketSymbol, PositionType
-from tradebotd.market.calendars import Calendar
-from tradebotd.ports.venue import Venue
+from tradebotd.domain.instrument import PositionType
 
-VENUE: Final = VenueName("there")
 SYMBOLS: Final = 4
 
 
@@ -29,47 +25,37 @@ Mishap = Callable[[str], Awaitable[None]]
 
 @dataclass(kw_only=True)
 class Place:
-    """One venue. *symbols* by our name. *mishaps*: what befalls the stop of a symbol, by name; those
-    of *endings* end the position as well.
+    """One venue, as a configuration names it: *kind*, *section* with the files of *secrets*, and what
+    it says of each symbol and its bot. *offer* sells so much at the price that the market has. *stop_call*:
+    the request that places a stop, as a fault matches it; *refusal*: of one, status and body.
+    *mishaps*: what befalls the stop of a symbol, by name; those of *endings* end the position as well.
     """
 
-    name: str
+    kind: str
     server: Server
     clock: SimulatorClock
-    symbols: Mapping[str, MarketSymbol]
-    calendar: Calendar
+    symbols: Sequence[str]
+    currency: str
+    secrets: Mapping[str, str]
+    section: str
     position_type: PositionType
     quantity: Decimal
     start_price: Decimal
-    build: Callable[[], Venue]
+    symbol_lines: str = ""
+    bot_lines: str = ""
     look: Callable[[str], Guarded]
     price: Callable[[str], Decimal]
     move: Callable[[str, Decimal], None]
+    offer: Callable[[str, Decimal], None]
+    cancel: Callable[[str], Awaitable[None]]
+    stop_call: Mapping[str, str]
+    refusal: tuple[int, dict[str, object]]
     mishaps: dict[str, Mishap] = field(default_factory=dict)
     endings: dict[str, Mishap] = field(default_factory=dict)
 
 
-def symbol_of(
-    name: str, base: str, quote: str, calendar: Calendar, tick: str, lot: str
-) -> MarketSymbol:
-    return MarketSymbol(
-        instrument=Instrument(
-            symbol=name,
-            venue=VENUE,
-            base_asset=base,
-            quote_asset=quote,
-            tick_size=Decimal(tick),
-            lot_size=Decimal(lot),
-        ),
-        feeds=(),
-        timeframes=(),
-        names={VENUE: name},
-        calendar=calendar.code,
-    )
-
-
 @asynccontextmanager
-async def place_of(name: str, one_way: float) -> AsyncIterator[Place]:
+async def place_of(name: str, clock: SimulatorClock, one_way: float) -> AsyncIterator[Place]:
     """Serve the venue *name* behind a line of *one_way* seconds."""
     if name == "spot":
         from tests.protection.spot import spot as serve  # noqa: PLC0415 - each needs its own packages
@@ -77,5 +63,5 @@ async def place_of(name: str, one_way: float) -> AsyncIterator[Place]:
         from tests.protection.usdm import usdm as serve  # noqa: PLC0415
     else:
         from tests.protection.alpaca import alpaca as serve  # noqa: PLC0415
-    async with serve(one_way) as place:
+    async with serve(clock, one_way) as place:
         yield place

@@ -1,16 +1,14 @@
 """Binance USDT-M: reduce-only algo orders, of which an old and a new one may rest side by side."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
 from aiohttp import web
 
-from tests.protection.daemon import VenueTime
-from tests.protection.places import SYMBOLS, VENUE, Guarded, Place, symbol_of
+from tests.protection.places import SYMBOLS, Guarded, Place
 from tests.protection.slow_line import slow_line
 from tests.simulators.binance.usdm.app import application
 from tests.simulators.binance.usdm.instruments import Instrument
@@ -18,18 +16,10 @@ from tests.simulators.binance.usdm.orders import AlgoOrder
 from tests.simulators.binance.usdm.simulator import KEY, Simulator
 from tests.simulators.shared.answers import Scene
 from tests.simulators.shared.clock import SimulatorClock
-from tests.simulators.shared.faults import Fault, Kind, answered
 from tests.simulators.shared.server import Server, served
-from tradebotd.domain.instrument import MarketSymbol, PositionType
-from tradebotd.market.sessions import AlwaysOpen
-from tradebotd.net.gate import Gate
-from tradebotd.ports.venue import SymbolSetup, Venue
-from tradebotd.venues.binance.rest import Key
-from tradebotd.venues.binance.signing import signer_of
-from tradebotd.venues.binance.usdm.parts import Parts, Settings
-from tradebotd.venues.binance.usdm.venue import RECEIVE_WINDOW, BinanceUsdmVenue, usdm_traits
+from tradebotd.domain.instrument import PositionType
+from tradebotd.ports.venue import SymbolSetup
 
-NOON: Final = datetime(2026, 11, 2, 12, tzinfo=UTC)
 PRICE: Final = Decimal(100)
 
 
@@ -38,28 +28,10 @@ NAMES: Final = tuple(f"T{number}USDT" for number in range(SYMBOLS))
 
 @dataclass(frozen=True, kw_only=True)
 class Usdm:
-    """What is done there; *port*: of the slow line."""
+    """What is done there."""
 
     server: Server
     simulator: Simulator
-    host: VenueTime
-    port: int
-    symbols: Mapping[str, MarketSymbol]
-
-    def build(self) -> Venue:
-        settings = Settings(
-            venue=VENUE,
-            base_url=f"http://127.0.0.1:{self.port}",
-            ws_url=f"ws://127.0.0.1:{self.port}",
-            key=Key(name=KEY.name, signer=signer_of(KEY.secret, "venues.there.api_secret")),
-            secrets=(KEY.name, KEY.secret),
-            receive_window=RECEIVE_WINDOW,
-            gate=Gate(VENUE, self.host),
-            host=self.host,
-            wallet=None,
-        )
-        parts = Parts(settings, list(self.symbols.values()))
-        return BinanceUsdmVenue(parts, usdm_traits(), allow_unrestricted_key=True)
 
     def stops(self, name: str) -> list[AlgoOrder]:
         return [
@@ -91,16 +63,8 @@ class Usdm:
         for algo in self.stops(name):
             self.simulator.venue.algos.reject(self.simulator.account, algo, "Reduce Only reject")
 
-    async def refused(self, name: str) -> None:
-        """It is gone, and the next one is refused once."""
-        body = {"code": -4045, "msg": "Reach max stop order limit."}
-        self.server.faults.set(answered(400, body, method="POST", path="/fapi/v1/algoOrder"))
-        await self.cancelled(name)
-
-    async def unheard(self, name: str) -> None:
-        self.server.faults.set(Fault(kind=Kind.DISCONNECT, code=0))
-        await self.server.met()
-        await self.expired(name)
+    def offer(self, name: str, quantity: Decimal) -> None:
+        self.simulator.venue.market.set_book(name, [], [(self.price(name), quantity)])
 
     async def liquidated(self, name: str) -> None:
         account = self.simulator.account
@@ -122,52 +86,45 @@ def simulator_of(scene: Scene) -> Simulator:
 
 
 @asynccontextmanager
-async def usdm(one_way: float) -> AsyncIterator[Place]:
-    clock, calendar = SimulatorClock(NOON), AlwaysOpen()
+async def usdm(clock: SimulatorClock, one_way: float) -> AsyncIterator[Place]:
     made: list[Simulator] = []
 
     def remembered(scene: Scene) -> web.Application:
         made.append(simulator_of(scene))
         return application(made[0])
 
-    symbols = {
-        name: symbol_of(name, name.removesuffix("USDT"), "USDT", calendar, "0.01", "0.001")
-        for name in NAMES
-    }
     async with (
         served(remembered, clock=clock) as server,
         slow_line(server.port, one_way) as line,
     ):
-        here = Usdm(
-            server=server,
-            simulator=made[0],
-            host=VenueTime(clock),
-            port=line.port,
-            symbols=symbols,
-        )
+        here = Usdm(server=server, simulator=made[0])
+        made[0].venue.funds_by_itself = False
         for name in NAMES:
             here.move(name, PRICE)
             made[0].account.leverages[name] = SymbolSetup().leverage
             made[0].account.isolated.add(name)
         yield Place(
-            name="usdm",
+            kind="binance_usdm",
             server=server,
             clock=clock,
-            symbols=symbols,
-            calendar=calendar,
+            symbols=NAMES,
+            currency="USDT",
+            secrets={"key": KEY.name, "secret": KEY.secret},
+            section=f"""
+base_url = "http://127.0.0.1:{line.port}"
+ws_url = "ws://127.0.0.1:{line.port}"
+""",
             position_type=PositionType.FUTURES,
             quantity=Decimal(10),
             start_price=PRICE,
-            build=here.build,
+            bot_lines='position_type = "futures"',
             look=here.look,
             price=here.price,
             move=here.move,
-            mishaps={
-                "cancelled by hand": here.cancelled,
-                "expired": here.expired,
-                "rejected": here.rejected,
-                "refused": here.refused,
-                "unheard": here.unheard,
-            },
+            offer=here.offer,
+            cancel=here.cancelled,
+            stop_call={"method": "POST", "path": "/fapi/v1/algoOrder"},
+            refusal=(400, {"code": -4045, "msg": "Reach max stop order limit."}),
+            mishaps={"expired": here.expired, "rejected": here.rejected},
             endings={"liquidated": here.liquidated, "deleveraged": here.deleveraged},
         )

@@ -28,6 +28,7 @@ class Verdict:
     outcome: str = ""
     after: float | None = None  # seconds of market time
     seconds: float = 0.0  # of real time
+    details: dict[str, Any] = field(default_factory=dict)  # figures that a suite adds up
 
 
 Play = Callable[[str, PostgresServer], Verdict]

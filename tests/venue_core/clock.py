@@ -46,17 +46,17 @@ def verify(key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 @contextmanager
-def shared_time(loop: SharedTimeLoop, began: datetime) -> Iterator[None]:
+def shared_time(loop: SharedTimeLoop, began: datetime, *, look: float = LOOK) -> Iterator[None]:
     """The daemon's machine has the loop's time; whoever looks at it looks seldom enough.
 
     Each look is a turn of the loop: a hundred in a second would cost more than all else does. The
     scheduler's timers are set for the instant itself: whoever waits for it turn by turn waits for ever.
     """
     changed: list[tuple[Any, str, Any]] = [
-        (server, "TICK", LOOK),
-        (usdm, "TURN", LOOK),
-        (spot, "TICK", LOOK),
-        (streams, "POLL", LOOK),
+        (server, "TICK", look),
+        (usdm, "TURN", look),
+        (spot, "TICK", look),
+        (streams, "POLL", look),
         (disk_watch, "LOOK_SECONDS", DISK_SECONDS),
         (ed25519, "verify", verify),
         (scheduler, "EARLY_SECONDS", 0.0),

@@ -1,6 +1,6 @@
 """The daemon as `serve` opens it, without its door: a run has no operator but the test."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -22,12 +22,15 @@ from tradebotd.daemon.wiring import market as market_wiring
 from tradebotd.daemon.wiring import root
 from tradebotd.daemon.wiring.files import LoadedFiles, load
 from tradebotd.daemon.wiring.trading import Trading
-from tradebotd.domain.ids import BotName
+from tradebotd.domain.ids import BotName, FeedName
 from tradebotd.domain.signal import SignalKind
+from tradebotd.ports.clock import Clock
+from tradebotd.ports.feed import PolledFeed
 from tradebotd.storage.postgres.database import Database, open_database
 from tradebotd.strategies.base import AnyStrategy
 
 BOT = BotName("one")
+MakeFeed = Callable[[FeedName, Clock], PolledFeed]
 DRAIN_SECONDS = 10.0
 
 
@@ -70,18 +73,28 @@ async def opened(
     strategy = ScriptedStrategy()
     strategies: Mapping[BotName, AnyStrategy] = {BOT: strategy}
     files = replace(files, strategies=strategies)
-    made: list[Trading] = []
-    async with AsyncExitStack() as stack:
-        stack.enter_context(_without_outside(place, made))
-        database = await stack.enter_async_context(open_database(dsn, pool_min=2, pool_max=10))
-        lease = await stack.enter_async_context(hold_account(config, files, database))
-        stop = StopRequest()
-        app = await stack.enter_async_context(
-            root.build(config, files, database, lease, stop, None, door=cast(Any, _no_door))
-        )
-        yield Daemon(config, app, made[0], strategy, Books(database), database)
+    async with wired(config, files, dsn, feed_of(place)) as (app, trading, database):
+        yield Daemon(config, app, trading, strategy, Books(database), database)
         with anyio.CancelScope(shield=True):
             await app.stop(DRAIN_SECONDS)
+
+
+@asynccontextmanager
+async def wired(
+    config: Config, files: LoadedFiles, dsn: str, feed: MakeFeed
+) -> AsyncIterator[tuple[App, Trading, Database]]:
+    """Build the daemon as `serve` does, with prices of *feed*; gone without a stop at the end."""
+    made: list[Trading] = []
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_without_outside(feed, made))
+        database = await stack.enter_async_context(open_database(dsn, pool_min=2, pool_max=10))
+        lease = await stack.enter_async_context(hold_account(config, files, database))
+        app = await stack.enter_async_context(
+            root.build(
+                config, files, database, lease, StopRequest(), None, door=cast(Any, _no_door)
+            )
+        )
+        yield app, made[0], database
 
 
 def _loaded(
@@ -126,11 +139,11 @@ max_exposure = "1000%"
 
 
 @contextmanager
-def _without_outside(place: Place, made: list[Trading]) -> Iterator[None]:
+def _without_outside(make: MakeFeed, made: list[Trading]) -> Iterator[None]:
     """The daemon's feed tells the venue's prices, and nobody is let in at its door."""
 
-    def feed(name: Any, _section: Any, _files: Any, clock: Any, _outside: Any) -> VenueFeed:
-        return VenueFeed(name, clock, price_of(place))
+    def feed(name: Any, _section: Any, _files: Any, clock: Any, _outside: Any) -> PolledFeed:
+        return make(name, clock)
 
     def operator(_config: Any, _database: Any, _market: Any, trading: Trading, _app: App) -> None:
         made.append(trading)
@@ -146,11 +159,11 @@ def _without_outside(place: Place, made: list[Trading]) -> Iterator[None]:
         yield
 
 
-def price_of(place: Place) -> Any:
+def feed_of(place: Place) -> MakeFeed:
     def price() -> Decimal:
         return place.price
 
-    return price
+    return lambda name, clock: VenueFeed(name, clock, price)
 
 
 async def _no_door() -> None:

@@ -120,6 +120,8 @@ class App:
         await self.keys.refuse_bad_ones()
         await self.instruments.recall()  # before levels meet the tick
         held = await self.protection.load(self.clock.now())  # whatever the venues answer, and when
+        if not isinstance(self.clock, MarketClock):  # a stop that is missing waits for no answer
+            self.tasks.start_soon(self.protection.run)
         await self.runner.run_manually("refresh_instruments", {})
         for adapter in self.adapters:  # so that no order is told between two looks
             self.tasks.start_soon(adapter.run)
@@ -138,14 +140,7 @@ class App:
         self.scheduler.start()
         for watch in (self.runner.watch_limits, self.disk.run):
             self.tasks.start_soon(watch)
-        if self.clock.speed:  # at speed 0 the next price triggers it, to repeat exactly
-            self.tasks.start_soon(self.protection.run)
-            self.tasks.start_soon(self.entry_orders.run)
-            self.tasks.start_soon(self.streams.attend, self._reconcile_now)
-            self.tasks.start_soon(self.looks.attend, self._reconcile_now)
-            self.tasks.start_soon(self.instruments.attend)
-            for name in WARMUPS.values():
-                self.tasks.start_soon(self._warm_up, name)
+        self._start_attendants()
         self.started, self.waits_for = True, None
         self._start_prices()
         if self.player is not None:
@@ -153,6 +148,19 @@ class App:
             self.tasks.start_soon(self._play, self.player)
             if self.line is not None:
                 self.tasks.start_soon(self._show_progress, self.player, self.line)
+
+    def _start_attendants(self) -> None:
+        """Start what acts between runs; at speed 0 the next price does, to repeat exactly."""
+        if not self.clock.speed:
+            return
+        if isinstance(self.clock, MarketClock):
+            self.tasks.start_soon(self.protection.run)
+        self.tasks.start_soon(self.entry_orders.run)
+        self.tasks.start_soon(self.streams.attend, self._reconcile_now)
+        self.tasks.start_soon(self.looks.attend, self._reconcile_now)
+        self.tasks.start_soon(self.instruments.attend)
+        for name in WARMUPS.values():
+            self.tasks.start_soon(self._warm_up, name)
 
     def _start_prices(self) -> None:
         for poll in self.polls:

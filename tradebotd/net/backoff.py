@@ -3,7 +3,7 @@
 from random import Random
 from typing import Final
 
-FIRST: Final = 0.5  # seconds
+FIRST: Final = 0.1  # seconds: what a stream tells is missed meanwhile
 LONGEST: Final = 30.0
 HEALTHY: Final = 60.0  # a connection that lasted so long begins anew with the first pause
 

@@ -69,6 +69,7 @@ class Scene:
             return await handler(request)
         await asyncio.sleep(fault.delay)
         truth = await self.faults.execute(fault, lambda: _answer(handler, request))
+        await asyncio.sleep(fault.late)
         if fault.kind is Kind.DELAY:
             return truth if truth is not None else await _silence(request)
         if fault.kind is Kind.FALSE_NOT_FOUND:

@@ -66,7 +66,7 @@ class Fault:
     *path* is its URL's, its *channel* the subscription's or the event's.
 
     *skip*: so many that match are let through first. *delay*: seconds of real time before anything
-    else. *body*: text, or JSON. *keep*: the share of the body's bytes that `TRUNCATED` and
+    else; *late*: before the answer to what has been executed. *body*: text, or JSON. *keep*: the share of the body's bytes that `TRUNCATED` and
     `INVALID_JSON` send. *lasts*: seconds of real time after which a listener's or a stream's fault is
     lifted (0: by `clear` alone). *also_new*: streams that are opened later have it, too.
     """
@@ -81,6 +81,7 @@ class Fault:
     executed: Executed = Executed.NOW
     after: timedelta = timedelta(0)
     delay: float = 0.0
+    late: float = 0.0
     status: int = 200
     body: Any = ""
     headers: dict[str, str] = field(default_factory=dict)

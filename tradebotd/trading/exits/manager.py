@@ -187,7 +187,7 @@ class ExitManager:
         loaded = await self._tracked.load(now)
         for position in loaded:
             self._times.resumed(position, guarded_until)
-            if self._resting.awaits(position) is None:
+            if position.has_stop and self._resting.awaits(position) is None:
                 self._times.lost(position.id)  # until prices come, or a sweep
             self._resting.on_position_changed(position)
         return len(loaded)
@@ -283,7 +283,8 @@ class ExitManager:
         await self._unfilled.store()
         await self._rounds.after_sweep(result)
         await self.judge_guards()
-        await self._times.store()
+        if not self._resting.is_attended:  # else a task does
+            await self._times.store()
         await self._resting.missing.update_alerts()
         await self._unprotected.update(lost)
         await self._ban_alerts.tell(self._unguarded())

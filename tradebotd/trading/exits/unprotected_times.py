@@ -102,10 +102,15 @@ class UnprotectedTimes:
         spells.ended = max(position.opened_at, guarded_until or position.opened_at)
 
     def opened(self, position: Position) -> None:
-        """Begin with a new position's first fill; one that is known goes on."""
-        if position.id not in self._spells:
-            since = min(position.opened_at, self._clock.now())
-            spells = self._spells[position.id] = _Spells(position.symbol, since=since)
+        """Begin with a new position's first fill; one that is known goes on.
+
+        One that is to have no stop begins with no spell.
+        """
+        if position.id in self._spells:
+            return
+        spells = self._spells[position.id] = _Spells(position.symbol)
+        if position.has_stop:
+            spells.since = min(position.opened_at, self._clock.now())
             self._change(position.id, spells)
 
     def order_ended(self, position_id: PositionId, at: datetime) -> None:

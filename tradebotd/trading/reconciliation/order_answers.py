@@ -1,9 +1,10 @@
 """Answers of the venues on orders in doubt, as reported: nothing is concluded here."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
+import anyio
 from anyio import current_time
 
 from tradebotd.domain.errors import VenueError, describe_error
@@ -17,6 +18,7 @@ from tradebotd.trading.reconciliation.venue_round import VenueRound, side_by_sid
 # For all orders at one venue, less than a round's patience: what proves an order absent, and what
 # is held there, is asked for after them.
 ORDERS_SECONDS: Final = 20.0
+AT_ONCE: Final = 6  # orders that one venue is asked for: each may take two questions
 
 
 class Answer(NamedTuple):
@@ -25,6 +27,9 @@ class Answer(NamedTuple):
     asked_at: datetime
     search: OrderLookup | None = None
     reason: str = ""
+
+
+Take = Callable[[Order, Answer], Awaitable[None]]
 
 
 class OrderAnswers:
@@ -36,32 +41,43 @@ class OrderAnswers:
         self._asked: dict[ClientOrderId, int] = {}  # number of the question about it
 
     async def ask_for(
-        self, orders: Sequence[Order], venues: VenueRound, in_flight: Collection[ClientOrderId]
-    ) -> dict[ClientOrderId, Answer]:
-        """Ask each venue for one order after the other, and the venues concurrently.
+        self,
+        orders: Sequence[Order],
+        venues: VenueRound,
+        in_flight: Collection[ClientOrderId],
+        take: Take,
+    ) -> None:
+        """Ask each venue for AT_ONCE orders at a time, and the venues concurrently.
 
-        An order that is being sent when its turn comes is left out: the venue cannot know it yet.
+        *take* is given each answer as soon as it is there, one after the other: a stop that is gone
+        does not wait for what became of other orders. An order that is being sent when its turn
+        comes is left out: the venue cannot know it yet. Raises what *take* raises.
         """
-        answers: dict[ClientOrderId, Answer] = {}
         names = {order.client_order_id for order in orders}
         self._asked = {name: number for name, number in self._asked.items() if name in names}
         in_turn = sorted(
             orders, key=lambda asked_for: self._asked.get(asked_for.client_order_id, 0)
         )
+        one_at_a_time = anyio.Lock()
 
         async def ask_at(name: VenueName) -> None:
-            began = current_time()
-            for order in in_turn:
-                if order.venue != name or order.client_order_id in in_flight:
-                    continue
-                if current_time() - began > ORDERS_SECONDS:
-                    slow = Answer(asked_at=self._host.now(), reason=f"{name} answers too slowly")
-                    answers[order.client_order_id] = slow
-                else:
-                    answers[order.client_order_id] = await self._answer(order, venues)
+            began, left = current_time(), iter([one for one in in_turn if one.venue == name])
+
+            async def work(_: int) -> None:
+                for order in left:
+                    if order.client_order_id in in_flight:
+                        continue
+                    if current_time() - began > ORDERS_SECONDS:
+                        reason = f"{name} answers too slowly"
+                        answer = Answer(asked_at=self._host.now(), reason=reason)
+                    else:
+                        answer = await self._answer(order, venues)
+                    async with one_at_a_time:
+                        await take(order, answer)
+
+            await side_by_side(range(AT_ONCE), work)
 
         await side_by_side(sorted({order.venue for order in orders}), ask_at)
-        return answers
 
     async def _answer(self, order: Order, venues: VenueRound) -> Answer:
         asked_at = self._host.now()

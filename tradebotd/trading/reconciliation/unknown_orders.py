@@ -12,7 +12,7 @@ from tradebotd.domain.errors import OrderRejectedError, RolledBackError, VenueEr
 from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import ClientOrderId, VenueName
 from tradebotd.domain.instrument import PositionType
-from tradebotd.domain.order import FINAL, OrderReport, OrderStatus
+from tradebotd.domain.order import FINAL, Order, OrderReport, OrderStatus
 from tradebotd.ports.clock import Clock, HostClock
 from tradebotd.ports.venue import Venue
 from tradebotd.storage import order_searches
@@ -89,20 +89,21 @@ class UnknownOrderResolver:
         doubtful = [row for row in doubtful if is_due(row[1], now)]
         missing: list[MissingOrder] = []
         remaining = await self._without_resting(doubtful, result)
-        asked = [stored.order for stored, _ in remaining]
-        answers = await self._answers.ask_for(asked, venues, self._recorder.in_flight)
-        for stored, search in remaining:
-            answer = answers.get(stored.order.client_order_id)
-            if answer is None:
-                continue
+        rows = {stored.order.client_order_id: (stored, search) for stored, search in remaining}
+
+        async def take(order: Order, answer: Answer) -> None:
+            stored, search = rows[order.client_order_id]
             result.asked += 1
             try:
                 missing_order = await self._take(stored, search, answer, result)
             except (RolledBackError, TimeoutError) as error:  # of the database, and of this order
                 self._no_answer(stored, describe_error(error), result)
-                continue
+                return
             if missing_order is not None:
                 missing.append(missing_order)
+
+        asked = [stored.order for stored, _ in remaining]
+        await self._answers.ask_for(asked, venues, self._recorder.in_flight, take)
         await self._judge_missing(missing, result)
         self._silent_since = {
             name: since for name, since in self._silent_since.items() if name in result.failed

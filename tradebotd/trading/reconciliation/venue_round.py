@@ -11,6 +11,7 @@ from tradebotd.domain.ids import VenueName
 from tradebotd.ports.venue import Venue
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 ASK_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 60.0  # for all that one venue is asked: the others wait meanwhile
@@ -28,6 +29,8 @@ class VenueRound:
     def __init__(self, venues: Mapping[VenueName, Venue]) -> None:
         self._venues = venues
         self._spent: dict[VenueName, float] = {}
+        self._asking: dict[VenueName, int] = {}  # questions that wait for their answers
+        self._since: dict[VenueName, float] = {}  # when the first of them was asked
         self._silent: dict[VenueName, str] = {}
 
     async def ask(self, name: VenueName, call: Call[T]) -> T:
@@ -39,7 +42,7 @@ class VenueRound:
             raise VenueUnavailableError(f"venue {name} is not configured")
         if (reason := self._silent.get(name)) is not None:
             raise VenueUnavailableError(reason)
-        began = current_time()
+        self._begin(name)
         try:
             with anyio.fail_after(ASK_SECONDS):
                 return await call(self._venues[name])
@@ -47,10 +50,22 @@ class VenueRound:
             self._silent[name] = f"{name} did not answer in time"
             raise
         finally:
-            spent = self._spent.get(name, 0.0) + current_time() - began
-            self._spent[name] = spent
-            if spent > PATIENCE_SECONDS:
-                self._silent.setdefault(name, f"{name} answers too slowly")
+            self._end(name)
+
+    def _begin(self, name: VenueName) -> None:
+        asking = self._asking.get(name, 0)
+        self._asking[name] = asking + 1
+        if not asking:
+            self._since[name] = current_time()
+
+    def _end(self, name: VenueName) -> None:
+        """Count the time of questions that were asked side by side once."""
+        now = current_time()
+        spent = self._spent.get(name, 0.0) + now - self._since[name]
+        self._spent[name], self._since[name] = spent, now
+        self._asking[name] -= 1
+        if spent > PATIENCE_SECONDS:
+            self._silent.setdefault(name, f"{name} answers too slowly")
 
     async def ask_all(
         self, names: Iterable[VenueName], call: Call[T], failed: dict[str, str]
@@ -69,9 +84,7 @@ class VenueRound:
         return {name: answers[name] for name in asked if name in answers}
 
 
-async def side_by_side(
-    names: Iterable[VenueName], work: Callable[[VenueName], Coroutine[Any, Any, None]]
-) -> None:
+async def side_by_side(names: Iterable[K], work: Callable[[K], Coroutine[Any, Any, None]]) -> None:
     """Run *work* for all names concurrently. Raises the first error, and cancels the others."""
     try:
         async with anyio.create_task_group() as working:

@@ -1,10 +1,11 @@
 """Order streams of the venues: which are interrupted, and what they may have missed.
 
-Orders of a venue whose stream is silent are asked for at a shorter interval than the schedule's;
-what happened while it was interrupted is asked for as soon as it is subscribed again, and no entry
-is made there before that.
+Orders of a venue whose stream is silent are asked for at once, and at a shorter interval than the
+schedule's; what happened while it was interrupted is asked for as soon as it is subscribed again,
+and no entry is made there before that.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -23,9 +24,9 @@ from tradebotd.trading.venue_state.venue_holds import VenueHolds
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS: Final = 15.0  # host: orders are asked for so often while a stream is silent
+POLL_SECONDS: Final = 3.0  # host: so often, and at once, orders are asked for while one is silent
 SAID_AFTER_SECONDS: Final = 25.0  # host: venues interrupt their streams for moments each day
-AGAIN_SECONDS: Final = 1.0  # a reconciliation was under way already
+AGAIN_SECONDS: Final = 0.25  # a reconciliation was under way already
 STREAM: Final = "order stream"
 
 Reconcile = Callable[[], Awaitable[bool]]
@@ -92,6 +93,7 @@ class OrderStreams:
     def _lost(self, venue: VenueName, since: datetime) -> None:
         if venue not in self._silent:
             log.warning("order stream lost", venue=venue, since=since)
+            self._polled_at = -math.inf  # what it has not told may be a stop that is gone
         self._silent.setdefault(venue, self._host.monotonic())
         self._missed[venue] = min(since, self._missed.get(venue, since))
 
