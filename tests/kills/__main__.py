@@ -13,7 +13,10 @@ from pathlib import Path
 from tests.database import temporary_cluster
 from tests.kills.campaign import Campaign
 from tests.kills.scenarios import REHEARSED, SCENARIOS
+from tests.kills.vendors.scenarios import VENDORS
 from tradebotd.domain.decimals import forbid_floats
+
+OF_VENUES = {"paper": SCENARIOS, "rehearsal": REHEARSED, **VENDORS}
 
 
 def main() -> int:
@@ -25,9 +28,9 @@ def main() -> int:
     began = time.monotonic()
     try:
         with temporary_cluster() as server:
-            known = REHEARSED if options.venue == "rehearsal" else SCENARIOS
+            known = OF_VENUES[options.venue]
             names = options.scenarios or list(known)
-            campaign = Campaign(server, home, [(SCENARIOS | REHEARSED)[name] for name in names])
+            campaign = Campaign(server, home, [known[name] for name in names])
             campaign.rehearse()
             workers = [
                 _worker(campaign, numbers[start :: options.jobs], options.results)
@@ -48,14 +51,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=Path("kills.jsonl"), help="appended to")
     parser.add_argument(
         "--venue",
-        choices=["paper", "rehearsal"],
+        choices=list(OF_VENUES),
         default="paper",
-        help="rehearsal: through the adapter of tests/rehearsal, in a process that is not killed",
+        help="all but paper: through an adapter, in a process that is not killed; rehearsal is"
+        " that of tests/rehearsal, the others are the vendors' simulators",
     )
     parser.add_argument(
         "--scenarios",
         nargs="+",
-        choices=list(SCENARIOS | REHEARSED),
+        choices=[name for known in OF_VENUES.values() for name in known],
         help="default: all of the venue",
     )
     parser.add_argument("--only", type=int, metavar="NUMBER", help="this one alone, once more")

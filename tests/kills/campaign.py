@@ -6,23 +6,38 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.database import PostgresServer
-from tests.kills import rehearsed
-from tests.kills.books import violations
-from tests.kills.scenarios import Scenario
+from tests.kills.books import OnPaper
+from tests.kills.rehearsed import rehearsed
+from tests.kills.scenarios import Scenario, Traded
 from tests.kills.victim import run_daemon
 from tradebotd.config.model import Config
 from tradebotd.daemon.wiring.files import LoadedFiles, load
 
 RUN_SECONDS = 120
 NEAR_BEFORE, NEAR_AFTER = 60, 120
+
+
+class Beside(Protocol):
+    """The venue of one kill: what is in the file of it, a daemon's life there, and its judgement."""
+
+    @property
+    def traded(self) -> Traded | None: ...
+
+    async def run(self, life: Callable[[], Awaitable[object]]) -> None:
+        """In the daemon's process."""
+        ...
+
+    async def judge(self, dsn: str) -> tuple[list[str], dict[str, Any]]:
+        """What is wrong, and how much there was to look at."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +77,13 @@ class Campaign:
             marks = folder / "marks.json"
             with (
                 _Database(self._server, f"rehearsal_{scenario.name}") as dsn,
-                _venue(scenario) as port,
+                _venue(scenario) as beside,
             ):
-                config, files = _read(scenario, folder, dsn)
-                code = _child(partial(_run, config, files, folder, None, marks, port))
+                config, files = load(scenario.write(folder, dsn, beside.traded))
+                code = _child(partial(_run, config, files, folder, None, marks, beside))
                 if code != 0:
                     raise RuntimeError(f"{scenario.name}: exit {code}\n{_tail(folder)}")
-                found, _ = asyncio.run(violations(dsn, _ledger(port)))
+                found, _ = asyncio.run(beside.judge(dsn))
                 if found:
                     raise RuntimeError(f"{scenario.name}, undisturbed: {found}")
             self._rehearsals[scenario.name] = Rehearsal(**json.loads(marks.read_text()))
@@ -82,16 +97,16 @@ class Campaign:
             stops.append(_draw(chance, rehearsal))
         verdict = Verdict(number, scenario.name, stops)
         folder, began = self._home / f"kill_{number}", time.monotonic()
-        with _Database(self._server, f"kill_{number}") as dsn, _venue(scenario) as port:
-            config, files = _read(scenario, folder, dsn)
+        with _Database(self._server, f"kill_{number}") as dsn, _venue(scenario) as beside:
+            config, files = load(scenario.write(folder, dsn, beside.traded))
             for stop in [*stops, None]:
-                code = _child(partial(_run, config, files, folder, stop, None, port))
+                code = _child(partial(_run, config, files, folder, stop, None, beside))
                 if code == -signal.SIGKILL:
                     verdict.killed += 1
                 elif code != 0:
                     verdict.violations.append(f"exit {code}: {_tail(folder)}")
                     break
-            found, verdict.figures = asyncio.run(violations(dsn, _ledger(port)))
+            found, verdict.figures = asyncio.run(beside.judge(dsn))
             verdict.violations += found
         verdict.seconds = round(time.monotonic() - began, 2)
         return verdict
@@ -105,27 +120,25 @@ def _draw(chance: random.Random, rehearsal: Rehearsal) -> int:
     return chance.randint(1, rehearsal.steps)
 
 
-def _read(scenario: Scenario, folder: Path, dsn: str) -> tuple[Config, LoadedFiles]:
-    return load(scenario.write(folder, dsn))
-
-
 def _run(
     config: Config,
     files: LoadedFiles,
     folder: Path,
     stop_at: int | None,
     marks: Path | None,
-    port: int | None,
+    beside: Beside,
 ) -> None:
-    run_daemon(config, files, folder / "daemon.log", stop_at=stop_at, marks=marks, port=port)
+    run_daemon(config, files, folder / "daemon.log", stop_at=stop_at, marks=marks, beside=beside.run)
 
 
-def _venue(scenario: Scenario) -> AbstractContextManager[int | None]:
-    return rehearsed.venue_process(scenario.start) if scenario.rehearsed else nullcontext()
+def _venue(scenario: Scenario) -> AbstractContextManager[Beside]:
+    if scenario.kind == "paper":
+        return nullcontext(OnPaper())
+    if scenario.kind == "rehearsal":
+        return rehearsed(scenario)
+    from tests.kills.vendors.beside import at_vendor  # noqa: PLC0415 - simulators are not for all
 
-
-def _ledger(port: int | None) -> dict[str, Any] | None:
-    return None if port is None else rehearsed.ledger_of(port)
+    return at_vendor(scenario)
 
 
 def _child(work: Callable[[], None]) -> int:

@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVarTuple, Unpack
 import anyio
 import structlog
 
-from tests.kills import rehearsed
 from tradebotd.config.model import Config
 from tradebotd.daemon import logs
 from tradebotd.daemon.lifecycle import serve
@@ -21,6 +20,7 @@ from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.wiring.files import LoadedFiles
 
 Arguments = TypeVarTuple("Arguments")
+Beside = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 
 # Between a decision and a protected position, and between a price and a closed one.
 HOT: Final = frozenset({"order sent", "position opened", "position closed", "order resolved"})
@@ -53,11 +53,11 @@ def run_daemon(
     *,
     stop_at: int | None,
     marks: Path | None,
-    port: int | None = None,
+    beside: Beside,
 ) -> None:
     """In a child process; it leaves by itself. *marks*: where steps and hot steps are written.
 
-    *port*: of the rehearsal venue, in whose process nothing is killed.
+    *beside*: runs it beside its venue, in whose process nothing is killed.
     """
     loops: list[CountingLoop] = []
     hot: list[int] = []
@@ -75,9 +75,7 @@ def run_daemon(
         logs.configure(level="info", log_format="json", stream=stream)
         processors = structlog.get_config()["processors"]
         structlog.configure(processors=[mark, *processors])
-        life: Callable[[], Awaitable[object]] = partial(serve, config, files, None, Signals())
-        if port is not None:
-            life = partial(rehearsed.run_beside, port, life)
-        anyio.run(life, backend="asyncio", backend_options={"loop_factory": make})
+        life = partial(serve, config, files, None, Signals())
+        anyio.run(beside, life, backend="asyncio", backend_options={"loop_factory": make})
     if marks is not None:
         marks.write_text(json.dumps({"steps": loops[0].steps, "hot": hot}))
