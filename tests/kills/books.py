@@ -1,6 +1,7 @@
 """After the last start: our books against the paper venue's, by SQL alone."""
 
 from collections.abc import Awaitable, Callable
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -112,6 +113,9 @@ class OnPaper:
 
     async def run(self, life: Callable[[], Awaitable[object]]) -> None:
         await life()
+
+    def while_dead(self, chance: Random) -> None:
+        """Nothing: it lives by the daemon's prices."""
 
     async def judge(self, dsn: str) -> tuple[list[str], dict[str, Any]]:
         connection = await asyncpg.connect(dsn)

@@ -21,7 +21,7 @@ from tests.kills.victim import run_daemon
 from tradebotd.config.model import Config
 from tradebotd.daemon.wiring.files import LoadedFiles, load
 
-RUN_SECONDS = 120
+RUN_SECONDS = 300
 NEAR_BEFORE, NEAR_AFTER = 60, 120
 
 
@@ -33,6 +33,10 @@ class Beside(Protocol):
 
     async def run(self, life: Callable[[], Awaitable[object]]) -> None:
         """In the daemon's process."""
+        ...
+
+    def while_dead(self, chance: random.Random) -> None:
+        """What happens between a kill and the next start."""
         ...
 
     async def judge(self, dsn: str) -> tuple[list[str], dict[str, Any]]:
@@ -72,21 +76,32 @@ class Campaign:
         self._rehearsals: dict[str, Rehearsal] = {}
 
     def rehearse(self) -> None:
+        """Run each scenario undisturbed, all at once. Raises RuntimeError for one that goes wrong."""
+        pids = {each.name: _forked(partial(self._rehearse, each)) for each in self._scenarios}
+        failed = [name for name, pid in pids.items() if _ended(pid)]
+        if failed:
+            raise RuntimeError(f"{', '.join(failed)}: wrong without any kill; see above")
         for scenario in self._scenarios:
-            folder = self._home / f"rehearsal_{scenario.name}"
-            marks = folder / "marks.json"
-            with (
-                _Database(self._server, f"rehearsal_{scenario.name}") as dsn,
-                _venue(scenario) as beside,
-            ):
-                config, files = load(scenario.write(folder, dsn, beside.traded))
-                code = _child(partial(_run, config, files, folder, None, marks, beside))
-                if code != 0:
-                    raise RuntimeError(f"{scenario.name}: exit {code}\n{_tail(folder)}")
-                found, _ = asyncio.run(beside.judge(dsn))
-                if found:
-                    raise RuntimeError(f"{scenario.name}, undisturbed: {found}")
-            self._rehearsals[scenario.name] = Rehearsal(**json.loads(marks.read_text()))
+            marks = json.loads(self._marks(scenario).read_text())
+            self._rehearsals[scenario.name] = Rehearsal(**marks)
+
+    def _marks(self, scenario: Scenario) -> Path:
+        return self._home / f"rehearsal_{scenario.name}" / "marks.json"
+
+    def _rehearse(self, scenario: Scenario) -> None:
+        marks = self._marks(scenario)
+        folder = marks.parent
+        with (
+            _Database(self._server, f"rehearsal_{scenario.name}") as dsn,
+            _venue(scenario) as beside,
+        ):
+            config, files = load(scenario.write(folder, dsn, beside.traded))
+            code = _child(partial(_run, config, files, folder, None, marks, beside))
+            if code != 0:
+                raise RuntimeError(f"{scenario.name}: exit {code}\n{_tail(folder)}")
+            found, _ = asyncio.run(beside.judge(dsn))
+            if found:
+                raise RuntimeError(f"{scenario.name}, undisturbed: {found}")
 
     def kill(self, number: int) -> Verdict:
         chance = random.Random(number)
@@ -103,6 +118,7 @@ class Campaign:
                 code = _child(partial(_run, config, files, folder, stop, None, beside))
                 if code == -signal.SIGKILL:
                     verdict.killed += 1
+                    beside.while_dead(chance)
                 elif code != 0:
                     verdict.violations.append(f"exit {code}: {_tail(folder)}")
                     break
@@ -128,7 +144,9 @@ def _run(
     marks: Path | None,
     beside: Beside,
 ) -> None:
-    run_daemon(config, files, folder / "daemon.log", stop_at=stop_at, marks=marks, beside=beside.run)
+    run_daemon(
+        config, files, folder / "daemon.log", stop_at=stop_at, marks=marks, beside=beside.run
+    )
 
 
 def _venue(scenario: Scenario) -> AbstractContextManager[Beside]:
@@ -143,6 +161,10 @@ def _venue(scenario: Scenario) -> AbstractContextManager[Beside]:
 
 def _child(work: Callable[[], None]) -> int:
     """The exit code of *work* in a forked child; minus the signal that ended it."""
+    return _ended(_forked(work))
+
+
+def _forked(work: Callable[[], None]) -> int:
     pid = os.fork()
     if pid == 0:
         try:
@@ -154,6 +176,10 @@ def _child(work: Callable[[], None]) -> int:
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
+    return pid
+
+
+def _ended(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

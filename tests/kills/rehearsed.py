@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
+from random import Random
 from typing import Any, Final
 
 import anyio
@@ -309,6 +310,9 @@ class Rehearsed:
 
     async def run(self, life: Callable[[], Awaitable[object]]) -> None:
         await run_beside(self.port, life)
+
+    def while_dead(self, chance: Random) -> None:
+        """Nothing: it lives by the daemon's prices."""
 
     async def judge(self, dsn: str) -> tuple[list[str], dict[str, Any]]:
         ledger = ask(self.port, {"do": "ledger"})

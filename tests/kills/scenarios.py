@@ -95,6 +95,7 @@ class Scenario:
     bots: tuple[str, ...]
     start: datetime = START
     kind: str = "paper"
+    minutes: int = MINUTES
 
     @property
     def rehearsed(self) -> bool:
@@ -104,9 +105,9 @@ class Scenario:
         """Data, strategy and config in *folder*; the config's path. *traded*: unless it is on paper."""
         folder.mkdir(parents=True, exist_ok=True)
         traded = traded or self._on_paper()
-        _write_candles(folder / f"{traded.symbol}_1m.csv", self.start, traded.times)
+        self._write_candles(folder, traded.symbol, traded.times)
         if self.rehearsed:
-            _write_candles(folder / f"{THIRD}USDT_1m.csv", self.start, times=6)
+            self._write_candles(folder, f"{THIRD}USDT", times=6)
         (folder / "by_the_minute.py").write_text(STRATEGY)
         for name, secret in traded.secrets.items():
             (folder / name).touch(mode=0o600)
@@ -114,6 +115,21 @@ class Scenario:
         config = folder / "config.toml"
         config.write_text(self._config(folder, dsn, traded))
         return config
+
+    def _write_candles(self, folder: Path, symbol: str, times: int) -> None:
+        """A wave of two percent with teeth: stops and targets are met, some within one candle."""
+        path = folder / f"{symbol}_1m.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("ts", "open", "high", "low", "close", "volume"))
+            last = 100.0
+            for minute in range(self.minutes):
+                close = round(100 + 2 * sin(minute * 1.3) + (minute % 3) * 0.4, 2)
+                high, low = max(last, close) + 0.3, min(last, close) - 0.3
+                ts = self.start + timedelta(minutes=minute)
+                values = (f"{times * value:.2f}" for value in (last, high, low, close))
+                writer.writerow((ts.isoformat(), *values, "1"))
+                last = close
 
     def _on_paper(self) -> Traded:
         symbols = PAPER_SYMBOL + (THIRD_SYMBOL if self.rehearsed else "")
@@ -155,21 +171,6 @@ max_drawdown = "90%"
 [jobs.stop_loss_check]
 every = "60s"
 """
-
-
-def _write_candles(path: Path, start: datetime, times: int = 1) -> None:
-    """A wave of two percent with teeth: stops and targets are met, some within one candle."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("ts", "open", "high", "low", "close", "volume"))
-        last = 100.0
-        for minute in range(MINUTES):
-            close = round(100 + 2 * sin(minute * 1.3) + (minute % 3) * 0.4, 2)
-            high, low = max(last, close) + 0.3, min(last, close) - 0.3
-            ts = start + timedelta(minutes=minute)
-            values = (f"{times * value:.2f}" for value in (last, high, low, close))
-            writer.writerow((ts.isoformat(), *values, "1"))
-            last = close
 
 
 SIZE = 'sizing = { kind = "fixed_notional", value = "1000" }\n'

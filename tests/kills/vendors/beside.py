@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -31,12 +32,18 @@ class AtVendor:
     async def run(self, life: Callable[[], Awaitable[object]]) -> None:
         await live_at(self.shared, self.port, life)
 
+    def while_dead(self, chance: Random) -> None:
+        """Let the market go on for a minute at most, half of the time: stops fill, entries do."""
+        if chance.random() < 0.5:
+            factors = [f"{chance.uniform(0.99, 1.01):.4f}" for _ in range(chance.randint(1, 4))]
+            ask(self.port, {"do": "walk", "factors": factors})
+
     async def judge(self, dsn: str) -> tuple[list[str], dict[str, Any]]:
         ledger = ask(self.port, {"do": "ledger"})
         connection = await asyncpg.connect(dsn)
         try:
             found = await books.found_by(books.OWN_CHECKS, connection)
-            found += await violations(dsn, connection, self.place.market, ledger, self.opening)
+            found += await violations(dsn, connection, self.place, ledger, self.opening)
             return found, await books.figures(connection)
         finally:
             await connection.close()

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import asyncpg
 
+from tests.kills.vendors.scenarios import Place
 from tests.trials.books import Ours, Row, compare
-from tests.trials.settings import Traded
 
 RESTING: Final = frozenset(
     {"NEW", "PARTIALLY_FILLED", "new", "accepted", "pending_new", "held", "partially_filled"}
@@ -30,23 +30,26 @@ UNKNOWN: Final = """
 
 
 async def violations(
-    dsn: str, connection: asyncpg.Connection, market: Traded, ledger: Row, opening: Row
+    dsn: str, connection: asyncpg.Connection, place: Place, ledger: Row, opening: Row
 ) -> list[str]:
     """What differs, rests behind a closed position, or does not rest before an open one."""
+    market = place.market
     ours = await Ours.read(dsn, symbols=(market,))
     found = compare(ours, {market.venue: ledger}, {market.venue: opening})
     resting = {each["client_id"] for each in ledger["orders"] if each["status"] in RESTING}
     rows = [dict(row) for row in await connection.fetch(STOPS)]
     alarms = [row["code"] for row in await connection.fetch(ALARMS)]
-    found += _guards(rows, resting, alarms)
+    found += _guards(rows, resting, Fraction(place.lot), alarms)
     found += _behind(rows, resting)
     for row in await connection.fetch(UNKNOWN):
         found.append(f"I7 {row['client_order_id']} is not settled, and nobody was told")
     return found
 
 
-def _guards(rows: list[dict[str, Any]], resting: set[str], alarms: list[str]) -> list[str]:
-    """M5.1: a stop rests for all of an open position, and for no more, or somebody was told."""
+def _guards(
+    rows: list[dict[str, Any]], resting: set[str], lot: Fraction, alarms: list[str]
+) -> list[str]:
+    """M5.1: stops rest for all lots of an open position, and for no more, or somebody was told."""
     held: dict[int, Fraction] = {}
     stopped: dict[int, Fraction] = {}
     for row in rows:
@@ -59,7 +62,7 @@ def _guards(rows: list[dict[str, Any]], resting: set[str], alarms: list[str]) ->
     return [
         f"position {number} holds {float(quantity)}, stops rest for {float(stopped[number])}"
         for number, quantity in held.items()
-        if stopped[number] != quantity and not alarms
+        if not 0 <= quantity - stopped[number] < lot and not alarms
     ]
 
 

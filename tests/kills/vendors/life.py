@@ -21,13 +21,18 @@ from tradebotd.daemon.wiring import venues as venue_wiring
 from tradebotd.domain.candle import Tick
 from tradebotd.domain.order import OrderReport
 from tradebotd.ports.venue import StreamState
+from tradebotd.venues.alpaca import building as alpaca_building
+from tradebotd.venues.binance.spot import building as spot_building
+from tradebotd.venues.binance.usdm import building as usdm_building
 
+# Imported before the fork, once for all lives.
+ADAPTERS: Final = (alpaca_building, spot_building, usdm_building)
 LONGEST: Final = 100_000  # bytes of an answer
 CONNECTED_WITHIN: Final = 3.0  # seconds, of the order stream, before the first price
 HEARD_WITHIN: Final = 0.5  # seconds, for what a price has done to be told
 LOOK_SECONDS: Final = 0.005
 # The account's lease is counted in the seconds of its holders, who have no replay.
-OF_THE_MACHINE: Final = frozenset({"tradebotd.clocks.host", "tradebotd.daemon.lifecycle"})
+OF_THE_MACHINE: Final = "tradebotd.daemon.lifecycle"
 
 
 class Shown:
@@ -113,10 +118,11 @@ async def live_at(shared: SharedTime, port: int, life: Callable[[], Awaitable[ob
 
 def _share(shared: SharedTime) -> None:
     """The machine's time is the shared one, for all but the lease; the replay moves it on."""
+    system = real_host.SystemHost
     for title, module in sorted(sys.modules.items()):
-        if not title.startswith("tradebotd.") or title in OF_THE_MACHINE:
+        if not title.startswith("tradebotd.") or title == OF_THE_MACHINE:
             continue
-        if getattr(module, "SystemHost", None) is real_host.SystemHost:
+        if getattr(module, "SystemHost", None) is system:
             setattr(module, "SystemHost", lambda: shared)  # noqa: B010 - of any module
     clock: Any = MarketClock
     jump = clock.jump_to

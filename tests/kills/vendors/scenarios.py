@@ -8,12 +8,17 @@ from tests.kills.scenarios import SIZE, Scenario
 from tests.trials.settings import Traded as Market
 
 # An evening in the middle of which funding is paid, and a session in New York.
-EVENING: Final = datetime(2026, 3, 2, 23, 48, tzinfo=UTC)
+EVENING: Final = datetime(2026, 3, 2, 23, 52, tzinfo=UTC)
 SESSION: Final = datetime(2026, 3, 2, 15, tzinfo=UTC)
+MINUTES: Final = 16
 FUTURES: Final = 'position_type = "futures"\nleverage = 3\nallow_short = true\n'
 BOTH_WAYS: Final = "params = { every = 3, shorts = true }\n"
-TRAILING: Final = 'exits = { stop_loss = "1%", take_profit = "2%", trailing_stop = "0.8%" }'
-STOP_ALONE: Final = 'exits = { stop_loss = "1%", trailing_stop = "0.8%" }\nparams = { every = 5 }'
+TRAILING: Final = 'exits = { stop_loss = "1%", take_profit = "2%", trailing_stop = "0.8%" }\n'
+WIDE: Final = 'exits = { stop_loss = "3%", trailing_stop = "2.5%" }\nparams = { every = 5 }\n'
+WIDE_PAIR: Final = (
+    'exits = { stop_loss = "4%", take_profit = "5%", trailing_stop = "3%" }\n'
+    "params = { every = 7 }\n"
+)
 LIMIT: Final = 'entry = "limit"\nentry_offset = "0.2%"\nentry_lifetime = "2m"\n'
 LADDER: Final = (
     'exits = { stop_loss = "1.5%", break_even = { at = "0.5%" },'
@@ -29,6 +34,7 @@ class Place:
     market: Market
     currency: str
     times: int
+    lot: str
     symbol_lines: str = ""
 
 
@@ -38,18 +44,21 @@ PLACES: Final = {
         market=Market("BTCUSDT", "spot", "BTCUSDT", "BTC", "USDT", "60000", "history"),
         currency="USDT",
         times=600,
+        lot="0.00001",
     ),
     "binance_usdm": Place(
         serves="binance_usdm",
         market=Market("BTCPERP", "usdm", "BTCUSDT", "BTC", "USDT", "60000", "history", 1),
         currency="USDT",
         times=600,
+        lot="0.001",
     ),
     "alpaca": Place(
         serves="alpaca",
         market=Market("AAPL", "alpaca", "AAPL", "AAPL", "USD", "200", "history"),
         currency="USD",
         times=2,
+        lot="1",
         symbol_lines='calendar = "XNYS"',
     ),
     "alpaca_coins": Place(
@@ -57,30 +66,37 @@ PLACES: Final = {
         market=Market("BTCUSD", "alpaca", "BTC/USD", "BTC", "USD", "60000", "history"),
         currency="USD",
         times=600,
+        lot="0.0001",
     ),
 }
 
 
 def _at(kind: str, name: str, *bots: str, start: datetime = EVENING) -> Scenario:
-    return Scenario(name=name, kind=kind, start=start, bots=tuple(SIZE + bot for bot in bots))
+    return Scenario(
+        name=name,
+        kind=kind,
+        start=start,
+        minutes=MINUTES,
+        bots=tuple(SIZE + bot for bot in bots),
+    )
 
 
 _ALL: Final = {
     "binance_spot": (
-        _at("binance_spot", "spot_pairs", TRAILING),
-        _at("binance_spot", "spot_stops", STOP_ALONE, 'exits = { stop_loss = "2%" }'),
+        _at("binance_spot", "spot_pairs", TRAILING, WIDE_PAIR),
+        _at("binance_spot", "spot_stops", WIDE),
         _at("binance_spot", "spot_limit", LIMIT + LADDER),
     ),
     "binance_usdm": (
         _at("binance_usdm", "usdm_both_ways", FUTURES + BOTH_WAYS + TRAILING),
-        _at("binance_usdm", "usdm_stops", FUTURES + STOP_ALONE),
+        _at("binance_usdm", "usdm_stops", FUTURES + WIDE),
         _at("binance_usdm", "usdm_limit", FUTURES + LIMIT + LADDER),
     ),
     "alpaca": (
         _at("alpaca", "alpaca_pairs", TRAILING, start=SESSION),
-        _at("alpaca", "alpaca_stops", STOP_ALONE, start=SESSION),
+        _at("alpaca", "alpaca_moved", WIDE_PAIR, start=SESSION),
         _at("alpaca", "alpaca_limit", LIMIT + LADDER, start=SESSION),
-        _at("alpaca_coins", "alpaca_coins", TRAILING),
+        _at("alpaca_coins", "alpaca_coins", WIDE),
     ),
 }
 VENDORS: Final = {kind: {each.name: each for each in known} for kind, known in _ALL.items()}

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -12,21 +13,24 @@ from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from tests.kills.outliving import HOST, Introduce
-from tests.kills.vendors.shared_time import SharedTime, VenueClock
+from tests.kills.vendors.shared_time import EPOCH, MICROSECOND, SharedTime, VenueClock
 from tests.simulation.vendors.alpaca import name_of
 from tests.simulators.alpaca.simulator import Simulator
 from tests.simulators.alpaca.terms import Terms
 from tests.simulators.alpaca.told_ledger import ledger_of as alpaca_ledger
+from tests.simulators.binance import ed25519
 from tests.simulators.binance.spot.told_ledger import ledger_of as spot_ledger
 from tests.simulators.binance.usdm.told_ledger import ledger_of as usdm_ledger
 from tests.simulators.shared.clock import SimulatorClock
 from tests.simulators.shared.server import served
+from tests.venue_core.clock import verify
 from tests.venue_core.places.alpaca import AlpacaPlace, alpaca
 from tests.venue_core.places.place import Place, Serve
 from tests.venue_core.places.spot import ACCOUNT, SpotPlace, spot
 from tests.venue_core.places.usdm import UsdmPlace, usdm
 
 LONGEST: Final = 10_000  # bytes of a line
+WALK: Final = timedelta(seconds=15)
 Books = dict[str, Any]
 
 
@@ -85,6 +89,7 @@ class Kept:
     """What those who keep the venue may ask of it: prices come in, the ledger goes out."""
 
     def __init__(self, place: Place, kind: Kind, shared: SharedTime) -> None:
+        self._step = Decimal("0.1") if isinstance(place, UsdmPlace) else Decimal("0.01")
         self._place, self._kind, self._shared = place, kind, shared
         self._shown = 0  # microseconds of market time
 
@@ -95,7 +100,7 @@ class Kept:
 
     @property
     def _words(self) -> dict[str, Callable[[dict[str, Any]], Awaitable[Any]]]:
-        return {"tick": self._tick, "ledger": self._ledger}
+        return {"tick": self._tick, "walk": self._walk, "ledger": self._ledger}
 
     async def _tick(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Take a price, unless it was shown before; tells how many orders it has changed."""
@@ -108,6 +113,15 @@ class Kept:
         after = self._states()
         return {"changed": sum(before.get(name) != state for name, state in after.items())}
 
+    async def _walk(self, asked: dict[str, Any]) -> None:
+        """Move the market while nobody is shown it: by factors of its price, each some seconds later."""
+        for factor in asked["factors"]:
+            self._shared.reach(self._shared.now() + WALK)
+            await self._place.server.clock.run_due()
+            price = self._place.price * Decimal(factor)
+            self._place.move(price.quantize(self._step))
+        self._shown = max(self._shown, (self._shared.now() - EPOCH) // MICROSECOND)
+
     def _states(self) -> dict[str, tuple[str, str]]:
         rows = self._kind.ledger(self._place)["orders"]
         return {each["id"]: (each["status"], each["filled"]) for each in rows}
@@ -118,6 +132,8 @@ class Kept:
 
 async def keep(kind: str, shared: SharedTime, introduce: Introduce) -> None:
     """Serve the venue *kind* until the process ends."""
+    signatures: Any = ed25519
+    signatures.verify = verify  # its own is written to be read
     serving: AbstractAsyncContextManager[Place] = KINDS[kind].serve(VenueClock(shared))
     async with serving as place:
         kept = Kept(place, KINDS[kind], shared)
