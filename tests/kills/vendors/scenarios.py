@@ -66,7 +66,7 @@ PLACES: Final = {
         market=Market("BTCUSD", "alpaca", "BTC/USD", "BTC", "USD", "60000", "history"),
         currency="USD",
         times=600,
-        lot="0.0001",
+        lot="0.000000001",
     ),
 }
 
