@@ -11,8 +11,8 @@ from tests.trials.settings import Traded as Market
 EVENING: Final = datetime(2026, 3, 2, 23, 52, tzinfo=UTC)
 SESSION: Final = datetime(2026, 3, 2, 15, tzinfo=UTC)
 MINUTES: Final = 16
-FUTURES: Final = 'position_type = "futures"\nleverage = 3\nallow_short = true\n'
-BOTH_WAYS: Final = "params = { every = 3, shorts = true }\n"
+FUTURES: Final = 'position_type = "futures"\nleverage = 3\n'
+BOTH_WAYS: Final = "allow_short = true\nparams = { every = 3, shorts = true }\n"
 TRAILING: Final = 'exits = { stop_loss = "1%", take_profit = "2%", trailing_stop = "0.8%" }\n'
 WIDE: Final = 'exits = { stop_loss = "3%", trailing_stop = "2.5%" }\nparams = { every = 5 }\n'
 WIDE_PAIR: Final = (
