@@ -17,7 +17,7 @@ from tests.database import PostgresServer
 from tests.kills.books import OnPaper
 from tests.kills.rehearsed import rehearsed
 from tests.kills.scenarios import Scenario, Traded
-from tests.kills.victim import run_daemon
+from tests.kills.victim import Stop, run_daemon
 from tradebotd.config.model import Config
 from tradebotd.daemon.wiring.files import LoadedFiles, load
 
@@ -56,7 +56,7 @@ class Rehearsal:
 class Verdict:
     number: int
     scenario: str
-    stops: list[int]
+    stops: list[Stop]
     killed: int = 0
     seconds: float = 0.0
     violations: list[str] = field(default_factory=list)
@@ -107,9 +107,10 @@ class Campaign:
         chance = random.Random(number)
         scenario = self._scenarios[number % len(self._scenarios)]
         rehearsal = self._rehearsals[scenario.name]
-        stops = [_draw(chance, rehearsal)]
+        draw = _draw if scenario.repeats_itself else _draw_behind
+        stops = [draw(chance, rehearsal)]
         while chance.random() < 0.3:  # killed again while it puts things in order
-            stops.append(_draw(chance, rehearsal))
+            stops.append(draw(chance, rehearsal))
         verdict = Verdict(number, scenario.name, stops)
         folder, began = self._home / f"kill_{number}", time.monotonic()
         with _Database(self._server, f"kill_{number}") as dsn, _venue(scenario) as beside:
@@ -128,25 +129,31 @@ class Campaign:
         return verdict
 
 
-def _draw(chance: random.Random, rehearsal: Rehearsal) -> int:
+def _draw(chance: random.Random, rehearsal: Rehearsal) -> Stop:
     """Three of four near something that matters, the others anywhere."""
     if rehearsal.hot and chance.random() < 0.75:
         near = chance.choice(rehearsal.hot) + chance.randint(-NEAR_BEFORE, NEAR_AFTER)
-        return max(1, min(near, rehearsal.steps))
-    return chance.randint(1, rehearsal.steps)
+        return Stop(max(1, min(near, rehearsal.steps)))
+    return Stop(chance.randint(1, rehearsal.steps))
+
+
+def _draw_behind(chance: random.Random, rehearsal: Rehearsal) -> Stop:
+    """Three of four right behind something that matters, the others anywhere."""
+    if rehearsal.hot and chance.random() < 0.75:
+        after = chance.randint(1, len(rehearsal.hot))
+        return Stop(chance.randint(1, NEAR_AFTER), after)
+    return Stop(chance.randint(1, rehearsal.steps))
 
 
 def _run(
     config: Config,
     files: LoadedFiles,
     folder: Path,
-    stop_at: int | None,
+    stop: Stop | None,
     marks: Path | None,
     beside: Beside,
 ) -> None:
-    run_daemon(
-        config, files, folder / "daemon.log", stop_at=stop_at, marks=marks, beside=beside.run
-    )
+    run_daemon(config, files, folder / "daemon.log", stop=stop, marks=marks, beside=beside.run)
 
 
 def _venue(scenario: Scenario) -> AbstractContextManager[Beside]:

@@ -101,6 +101,11 @@ class Scenario:
     def rehearsed(self) -> bool:
         return self.kind == "rehearsal"
 
+    @property
+    def repeats_itself(self) -> bool:
+        """Whether each run has the same steps: nobody else's time is in them."""
+        return self.kind in {"paper", "rehearsal"}
+
     def write(self, folder: Path, dsn: str, traded: Traded | None = None) -> Path:
         """Data, strategy and config in *folder*; the config's path. *traded*: unless it is on paper."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextvars import Context
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVarTuple, Unpack
@@ -26,13 +27,33 @@ Beside = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 HOT: Final = frozenset({"order sent", "position opened", "position closed", "order resolved"})
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The step at which a process is killed: so many behind the start, or behind a hot step.
+
+    *after*: how many hot steps are waited for. Beside a venue that answers in its own time no run
+    has as many steps as another, and only what is counted from an order hits what becomes of it.
+    """
+
+    steps: int
+    after: int = 0
+
+
 class CountingLoop(asyncio.SelectorEventLoop):
     """Each callback is a step: what runs after an await, after a statement's answer, at a commit."""
 
-    def __init__(self, stop_at: int | None) -> None:
+    def __init__(self, stop: Stop | None) -> None:
         self.steps = 0
-        self._stop_at = stop_at
+        self.hot: list[int] = []
+        self._stop = stop
+        self._stop_at = stop.steps if stop is not None and not stop.after else None
         super().__init__()
+
+    def mark(self) -> None:
+        """Something has happened that matters."""
+        self.hot.append(self.steps)
+        if self._stop is not None and len(self.hot) == self._stop.after:
+            self._stop_at = self.steps + self._stop.steps
 
     def call_soon(
         self,
@@ -51,7 +72,7 @@ def run_daemon(
     files: LoadedFiles,
     log: Path,
     *,
-    stop_at: int | None,
+    stop: Stop | None,
     marks: Path | None,
     beside: Beside,
 ) -> None:
@@ -60,15 +81,14 @@ def run_daemon(
     *beside*: runs it beside its venue, in whose process nothing is killed.
     """
     loops: list[CountingLoop] = []
-    hot: list[int] = []
 
     def make() -> CountingLoop:
-        loops.append(CountingLoop(stop_at))
+        loops.append(CountingLoop(stop))
         return loops[0]
 
     def mark(_logger: Any, _method: str, event: Any) -> Any:
         if event.get("event") in HOT and loops:
-            hot.append(loops[0].steps)
+            loops[0].mark()
         return event
 
     with log.open("a") as stream:
@@ -78,4 +98,4 @@ def run_daemon(
         life = partial(serve, config, files, None, Signals())
         anyio.run(beside, life, backend="asyncio", backend_options={"loop_factory": make})
     if marks is not None:
-        marks.write_text(json.dumps({"steps": loops[0].steps, "hot": hot}))
+        marks.write_text(json.dumps({"steps": loops[0].steps, "hot": loops[0].hot}))
