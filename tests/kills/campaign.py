@@ -168,14 +168,18 @@ def _venue(scenario: Scenario) -> AbstractContextManager[Beside]:
 
 def _child(work: Callable[[], None]) -> int:
     """The exit code of *work* in a forked child; minus the signal that ended it."""
-    return _ended(_forked(work))
+
+    def bounded() -> None:
+        signal.alarm(RUN_SECONDS)
+        work()
+
+    return _ended(_forked(bounded))
 
 
 def _forked(work: Callable[[], None]) -> int:
     pid = os.fork()
     if pid == 0:
         try:
-            signal.alarm(RUN_SECONDS)
             work()
         except BaseException:  # noqa: BLE001 - whatever it was, the parent is told
             import traceback  # noqa: PLC0415
