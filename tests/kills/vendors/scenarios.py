@@ -7,7 +7,7 @@ from typing import Final
 from tests.kills.scenarios import SIZE, Scenario
 from tests.trials.settings import Traded as Market
 
-# An evening in the middle of which funding is paid, and a session in New York.
+# An evening in whose middle a day ends, and a session in New York.
 EVENING: Final = datetime(2026, 3, 2, 23, 52, tzinfo=UTC)
 SESSION: Final = datetime(2026, 3, 2, 15, tzinfo=UTC)
 MINUTES: Final = 16
