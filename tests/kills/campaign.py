@@ -21,7 +21,7 @@ from tests.kills.victim import Stop, run_daemon
 from tradebotd.config.model import Config
 from tradebotd.daemon.wiring.files import LoadedFiles, load
 
-RUN_SECONDS = 300
+RUN_SECONDS = 600  # of the slowest machine
 NEAR_BEFORE, NEAR_AFTER = 60, 120
 
 
