@@ -13,7 +13,10 @@ from pathlib import Path
 from tests.database import temporary_cluster
 from tests.kills.campaign import Campaign
 from tests.kills.scenarios import REHEARSED, SCENARIOS
+from tests.kills.vendors.scenarios import VENDORS
 from tradebotd.domain.decimals import forbid_floats
+
+OF_VENUES = {"paper": SCENARIOS, "rehearsal": REHEARSED, **VENDORS}
 
 
 def main() -> int:
@@ -25,9 +28,11 @@ def main() -> int:
     began = time.monotonic()
     try:
         with temporary_cluster() as server:
-            known = REHEARSED if options.venue == "rehearsal" else SCENARIOS
+            known = {
+                name: each for venue in options.venue for name, each in OF_VENUES[venue].items()
+            }
             names = options.scenarios or list(known)
-            campaign = Campaign(server, home, [(SCENARIOS | REHEARSED)[name] for name in names])
+            campaign = Campaign(server, home, [known[name] for name in names])
             campaign.rehearse()
             workers = [
                 _worker(campaign, numbers[start :: options.jobs], options.results)
@@ -48,15 +53,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=Path("kills.jsonl"), help="appended to")
     parser.add_argument(
         "--venue",
-        choices=["paper", "rehearsal"],
-        default="paper",
-        help="rehearsal: through the adapter of tests/rehearsal, in a process that is not killed",
+        nargs="+",
+        choices=list(OF_VENUES),
+        default=["paper"],
+        help="all but paper: through an adapter, in a process that is not killed; rehearsal is"
+        " that of tests/rehearsal, the others are the vendors' simulators",
     )
     parser.add_argument(
         "--scenarios",
         nargs="+",
-        choices=list(SCENARIOS | REHEARSED),
-        help="default: all of the venue",
+        choices=[name for known in OF_VENUES.values() for name in known],
+        help="default: all of the venues",
     )
     parser.add_argument("--only", type=int, metavar="NUMBER", help="this one alone, once more")
     return parser.parse_args()
@@ -100,7 +107,8 @@ def _report(options: argparse.Namespace, wanted: set[int], codes: list[int], sec
     )
     print(", ".join(f"{name} {count}" for name, count in sorted(by_scenario.items())))
     if bad:
-        again = f"--venue {options.venue} --only {bad[0]} --results /dev/null"
+        named = f"--scenarios {' '.join(options.scenarios)} " if options.scenarios else ""
+        again = f"--venue {' '.join(options.venue)} {named}--only {bad[0]} --results /dev/null"
         print(f"again: python -m tests.kills {again}")
     return 0 if len(rows) == len(wanted) and not bad and not any(codes) else 1
 

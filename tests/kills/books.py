@@ -1,11 +1,12 @@
 """After the last start: our books against the paper venue's, by SQL alone."""
 
+from collections.abc import Awaitable, Callable
+from random import Random
 from typing import Any
 
 import asyncpg
 
 from tests.acceptance import cash
-from tests.kills import rehearsed
 
 STARTING = {"USDT": 10_000}  # as the scenarios have it
 # I1: nothing at the venue that has no row of ours; nothing executed beyond what the row says.
@@ -27,10 +28,11 @@ WRONG_ORDER_SUMS = """
      GROUP BY o.id HAVING coalesce(sum(f.quantity), 0) <> o.filled_quantity
 """
 WRONG_POSITION_SUMS = """
-    SELECT p.id FROM positions AS p LEFT JOIN fills AS f ON f.position_id = p.id
+    SELECT p.id FROM positions AS p JOIN market_symbols AS m USING (symbol)
+      LEFT JOIN fills AS f ON f.position_id = p.id
      GROUP BY p.id
     HAVING coalesce(sum(CASE f.side WHEN 'buy' THEN 1 ELSE -1 END * f.quantity
-                        - CASE WHEN f.fee_asset = 'BTC' THEN f.fee ELSE 0 END), 0)
+                        - CASE WHEN f.fee_asset = m.base_asset THEN f.fee ELSE 0 END), 0)
            <> (CASE p.side WHEN 'long' THEN 1 ELSE -1 END) * (p.quantity + p.dust - p.swept)
 """
 # I2: what all positions add up to is what the venue holds.
@@ -61,16 +63,19 @@ REALIZED = """
     HAVING round(sum(CASE f.side WHEN 'sell' THEN 1 ELSE -1 END * f.quantity * f.price - f.fee_value) + p.funding, 12)
            <> round(p.realized_pnl, 12)
 """
-CHECKS = {
-    "I1 an order at the venue that is not ours, or beyond its row": UNKNOWN_ORDERS,
-    "I3 a fill that differs or is missing": DIFFERENT_FILLS,
+# What no venue has to be asked for.
+OWN_CHECKS = {
     "I3 an order that is not the sum of its fills": WRONG_ORDER_SUMS,
     "I3 a position that is not the sum of its fills": WRONG_POSITION_SUMS,
-    "I7 an order that is not settled and does not rest": UNSETTLED,
     "a job run that is still open": OPEN_RUNS,
     "two active exit groups": RESTING_TWICE,
-    "an exit that rests behind a closed position": ORPHANED_AT_THE_VENUE,
     "a realized P&L that is not its fills'": REALIZED,
+}
+CHECKS = OWN_CHECKS | {
+    "I1 an order at the venue that is not ours, or beyond its row": UNKNOWN_ORDERS,
+    "I3 a fill that differs or is missing": DIFFERENT_FILLS,
+    "I7 an order that is not settled and does not rest": UNSETTLED,
+    "an exit that rests behind a closed position": ORPHANED_AT_THE_VENUE,
 }
 FIGURES = """
     SELECT (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM fills) AS fills,
@@ -79,26 +84,44 @@ FIGURES = """
 """
 
 
-async def violations(
-    dsn: str, ledger: dict[str, Any] | None = None
-) -> tuple[list[str], dict[str, Any]]:
-    """What is wrong, and how much there was to look at. *ledger*: of the rehearsal venue."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        if ledger is not None:
-            await rehearsed.lay_in(connection, ledger)
-        found = []
-        for what, statement in CHECKS.items():
-            rows = await connection.fetch(statement)
-            found += [f"{what}: {tuple(row)}" for row in rows]
-        if difference := await connection.fetchval(HOLDINGS):
-            found.append(f"I2 we hold {difference} more than the venue says")
-        money = await (
-            cash.violations(connection, STARTING)
-            if ledger is None
-            else rehearsed.unbalanced(connection, ledger)
-        )
-        found += [f"I8 {each}" for each in money]
-        return found, dict(await connection.fetchrow(FIGURES) or {})
-    finally:
-        await connection.close()
+async def found_by(checks: dict[str, str], connection: asyncpg.Connection) -> list[str]:
+    """Each row that a statement of *checks* finds is one too many."""
+    return [
+        f"{what}: {tuple(row)}"
+        for what, statement in checks.items()
+        for row in await connection.fetch(statement)
+    ]
+
+
+async def differences(connection: asyncpg.Connection) -> list[str]:
+    """What is wrong, but for the money."""
+    found = await found_by(CHECKS, connection)
+    if difference := await connection.fetchval(HOLDINGS):
+        found.append(f"I2 we hold {difference} more than the venue says")
+    return found
+
+
+async def figures(connection: asyncpg.Connection) -> dict[str, Any]:
+    """How much there was to look at."""
+    return dict(await connection.fetchrow(FIGURES) or {})
+
+
+class OnPaper:
+    """The paper venue is in the daemon: it dies with it, and its ledger is in the database."""
+
+    traded = None
+
+    async def run(self, life: Callable[[], Awaitable[object]]) -> None:
+        await life()
+
+    def while_dead(self, chance: Random) -> None:
+        """Nothing: it lives by the daemon's prices."""
+
+    async def judge(self, dsn: str) -> tuple[list[str], dict[str, Any]]:
+        connection = await asyncpg.connect(dsn)
+        try:
+            found = await differences(connection)
+            found += [f"I8 {each}" for each in await cash.violations(connection, STARTING)]
+            return found, await figures(connection)
+        finally:
+            await connection.close()

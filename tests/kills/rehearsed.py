@@ -4,15 +4,14 @@ It is shown the daemon's prices over a connection of its own, and lives by the t
 end its ledger is laid into the tables of the paper venue, so that the same questions are asked of it.
 """
 
-import os
-import signal
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
+from random import Random
 from typing import Any, Final
 
 import anyio
@@ -23,7 +22,9 @@ from tests.acceptance import cash
 from tests.fakes.clock import FakeClock
 from tests.fakes.prices import FakePrices
 from tests.fakes.venue import ScriptedVenue
-from tests.kills.scenarios import SYMBOL, THIRD
+from tests.kills import books
+from tests.kills.outliving import Introduce, ask, outliving
+from tests.kills.scenarios import SYMBOL, THIRD, Scenario, Traded
 from tests.rehearsal.adapter import RehearsalVenue
 from tests.rehearsal.exchange import Exchange
 from tests.rehearsal.server import HOST, served
@@ -192,28 +193,9 @@ def _fill_row(fill: Fill, orders: Any) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def venue_process(begins: datetime) -> Iterator[int]:
-    """The port of a venue that lives until the block is left."""
-    reads, writes = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            anyio.run(_keep, begins, writes)
-        finally:
-            os._exit(1)
-    os.close(writes)
-    try:
-        with os.fdopen(reads, "rb") as pipe:
-            yield int(pipe.readline())
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-
-
-async def _keep(begins: datetime, writes: int) -> None:
+async def _keep(begins: datetime, introduce: Introduce) -> None:
     async with served(KeptExchange(begins)) as port:
-        os.write(writes, f"{port}\n".encode())
+        introduce({"port": port})
         await anyio.sleep_forever()
 
 
@@ -255,14 +237,6 @@ async def run_beside(port: int, life: Callable[[], Awaitable[object]]) -> None:
 
 
 # The judgement
-
-
-def ledger_of(port: int) -> dict[str, Any]:
-    with socket.create_connection((HOST, port), timeout=HEARD_WITHIN) as connection:
-        connection.sendall(b'{"do":"ledger"}\n')
-        with connection.makefile("rb") as lines:
-            found: dict[str, Any] = orjson.loads(lines.readline())["data"]
-    return found
 
 
 async def lay_in(connection: asyncpg.Connection, ledger: dict[str, Any]) -> None:
@@ -325,3 +299,34 @@ async def unbalanced(connection: asyncpg.Connection, ledger: dict[str, Any]) -> 
     if paid != booked:
         found.append(f"{float(paid)} {THIRD} were paid in fees, our fills say {float(booked)}")
     return found
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """The venue of one kill, as the campaign has it."""
+
+    port: int
+    traded: Traded | None = None
+
+    async def run(self, life: Callable[[], Awaitable[object]]) -> None:
+        await run_beside(self.port, life)
+
+    def while_dead(self, chance: Random) -> None:
+        """Nothing: it lives by the daemon's prices."""
+
+    async def judge(self, dsn: str) -> tuple[list[str], dict[str, Any]]:
+        ledger = ask(self.port, {"do": "ledger"})
+        connection = await asyncpg.connect(dsn)
+        try:
+            await lay_in(connection, ledger)
+            found = await books.differences(connection)
+            found += [f"I8 {each}" for each in await unbalanced(connection, ledger)]
+            return found, await books.figures(connection)
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def rehearsed(scenario: Scenario) -> Iterator[Rehearsed]:
+    with outliving(partial(_keep, scenario.start)) as told:
+        yield Rehearsed(told["port"])

@@ -1,7 +1,8 @@
 """What is traded while the daemon is killed: a few minutes in which everything happens."""
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import sin
 from pathlib import Path
@@ -18,6 +19,22 @@ venue = "paper"
 timeframes = ["1m"]
 tick_size = "0.01"
 lot_size = "0.001"
+"""
+
+PAPER = """
+[venues.paper]
+kind = "paper"
+starting_cash = { USDT = "10000" }
+"""
+PAPER_SYMBOL = f"""
+[[symbols]]
+symbol = "{SYMBOL}"
+feeds = ["history"]
+venue = "paper"
+timeframes = ["1m"]
+tick_size = "0.01"
+lot_size = "0.001"
+min_notional = "5"
 """
 
 # Buys and sells by the minute: what is decided does not depend on what was killed.
@@ -55,32 +72,80 @@ class ByTheMinute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traded:
+    """What is traded, and where: TOML of the venue and of the symbols; the first price is 100 `times`."""
+
+    venue: str
+    symbol: str = SYMBOL
+    symbols: str
+    currency: str = "USDT"
+    times: int = 1
+    secrets: Mapping[str, str] = field(default_factory=dict)  # by the names of their files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`venue` and `bots` are TOML, `bots` without the keys that all share; market time begins at `start`."""
+    """`venue` and `bots` are TOML, `bots` without the keys that all share; market time begins at `start`.
+
+    `kind`: the kind of its venue; all but `paper` are in a process of their own.
+    """
 
     name: str
     venue: str = ""
     bots: tuple[str, ...]
     start: datetime = START
-    rehearsed: bool = False  # at the rehearsal venue, in a process of its own
+    kind: str = "paper"
+    minutes: int = MINUTES
 
-    def write(self, folder: Path, dsn: str) -> Path:
-        """Data, strategy and config in *folder*; the config's path."""
+    @property
+    def rehearsed(self) -> bool:
+        return self.kind == "rehearsal"
+
+    @property
+    def repeats_itself(self) -> bool:
+        """Whether each run has the same steps: nobody else's time is in them."""
+        return self.kind in {"paper", "rehearsal"}
+
+    def write(self, folder: Path, dsn: str, traded: Traded | None = None) -> Path:
+        """Data, strategy and config in *folder*; the config's path. *traded*: unless it is on paper."""
         folder.mkdir(parents=True, exist_ok=True)
-        _write_candles(folder / f"{SYMBOL}_1m.csv", self.start)
+        traded = traded or self._on_paper()
+        self._write_candles(folder, traded.symbol, traded.times)
         if self.rehearsed:
-            _write_candles(folder / f"{THIRD}USDT_1m.csv", self.start, times=6)
+            self._write_candles(folder, f"{THIRD}USDT", times=6)
         (folder / "by_the_minute.py").write_text(STRATEGY)
+        for name, secret in traded.secrets.items():
+            (folder / name).touch(mode=0o600)
+            (folder / name).write_text(secret)
         config = folder / "config.toml"
-        config.write_text(self._config(folder, dsn))
+        config.write_text(self._config(folder, dsn, traded))
         return config
 
-    def _config(self, folder: Path, dsn: str) -> str:
+    def _write_candles(self, folder: Path, symbol: str, times: int) -> None:
+        """A wave of two percent with teeth: stops and targets are met, some within one candle."""
+        path = folder / f"{symbol}_1m.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("ts", "open", "high", "low", "close", "volume"))
+            last = 100.0
+            for minute in range(self.minutes):
+                close = round(100 + 2 * sin(minute * 1.3) + (minute % 3) * 0.4, 2)
+                high, low = max(last, close) + 0.3, min(last, close) - 0.3
+                ts = self.start + timedelta(minutes=minute)
+                values = (f"{times * value:.2f}" for value in (last, high, low, close))
+                writer.writerow((ts.isoformat(), *values, "1"))
+                last = close
+
+    def _on_paper(self) -> Traded:
+        symbols = PAPER_SYMBOL + (THIRD_SYMBOL if self.rehearsed else "")
+        return Traded(venue=PAPER + self.venue, symbols=symbols)
+
+    def _config(self, folder: Path, dsn: str, traded: Traded) -> str:
         bots = "".join(
             f"""
 [[bots]]
 name = "bot{number}"
-symbol = "{SYMBOL}"
+symbol = "{traded.symbol}"
 strategy = "./by_the_minute.py:ByTheMinute"
 initial_capital = "2000"
 limits = {{}}
@@ -99,21 +164,11 @@ url = "{dsn}"
 kind = "replay"
 path = "{folder}/*_1m.csv"
 speed = 0
-[venues.paper]
-kind = "paper"
-starting_cash = {{ USDT = "10000" }}
-{self.venue}
-[[symbols]]
-symbol = "{SYMBOL}"
-feeds = ["history"]
-venue = "paper"
-timeframes = ["1m"]
-tick_size = "0.01"
-lot_size = "0.001"
-min_notional = "5"
-{THIRD_SYMBOL if self.rehearsed else ""}
+{traded.venue}
+{traded.symbols}
 {bots}
 [risk]
+currency = "{traded.currency}"
 max_orders_per_minute = 1000
 max_exposure = "500%"
 max_daily_loss = "90%"
@@ -121,21 +176,6 @@ max_drawdown = "90%"
 [jobs.stop_loss_check]
 every = "60s"
 """
-
-
-def _write_candles(path: Path, start: datetime, times: int = 1) -> None:
-    """A wave of two percent with teeth: stops and targets are met, some within one candle."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("ts", "open", "high", "low", "close", "volume"))
-        last = 100.0
-        for minute in range(MINUTES):
-            close = round(100 + 2 * sin(minute * 1.3) + (minute % 3) * 0.4, 2)
-            high, low = max(last, close) + 0.3, min(last, close) - 0.3
-            ts = start + timedelta(minutes=minute)
-            values = (f"{times * value:.2f}" for value in (last, high, low, close))
-            writer.writerow((ts.isoformat(), *values, "1"))
-            last = close
 
 
 SIZE = 'sizing = { kind = "fixed_notional", value = "1000" }\n'
@@ -192,13 +232,13 @@ EVENING = START - timedelta(minutes=12)
 _REHEARSED = (
     Scenario(
         name="rehearsal_spot",
-        rehearsed=True,
+        kind="rehearsal",
         start=EVENING,
         bots=(SIZE + 'exits = { stop_loss = "1%", take_profit = "2%", trailing_stop = "0.8%" }',),
     ),
     Scenario(
         name="rehearsal_limit",
-        rehearsed=True,
+        kind="rehearsal",
         start=EVENING,
         bots=(
             SIZE
@@ -209,7 +249,7 @@ _REHEARSED = (
     ),
     Scenario(
         name="rehearsal_futures",
-        rehearsed=True,
+        kind="rehearsal",
         start=EVENING,
         bots=(
             SIZE

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextvars import Context
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVarTuple, Unpack
@@ -13,7 +14,6 @@ from typing import Any, Final, TypeVarTuple, Unpack
 import anyio
 import structlog
 
-from tests.kills import rehearsed
 from tradebotd.config.model import Config
 from tradebotd.daemon import logs
 from tradebotd.daemon.lifecycle import serve
@@ -21,18 +21,39 @@ from tradebotd.daemon.process_signals import Signals
 from tradebotd.daemon.wiring.files import LoadedFiles
 
 Arguments = TypeVarTuple("Arguments")
+Beside = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
 
 # Between a decision and a protected position, and between a price and a closed one.
 HOT: Final = frozenset({"order sent", "position opened", "position closed", "order resolved"})
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The step at which a process is killed: so many behind the start, or behind a hot step.
+
+    *after*: how many hot steps are waited for. Beside a venue that answers in its own time no run
+    has as many steps as another, and only what is counted from an order hits what becomes of it.
+    """
+
+    steps: int
+    after: int = 0
+
+
 class CountingLoop(asyncio.SelectorEventLoop):
     """Each callback is a step: what runs after an await, after a statement's answer, at a commit."""
 
-    def __init__(self, stop_at: int | None) -> None:
+    def __init__(self, stop: Stop | None) -> None:
         self.steps = 0
-        self._stop_at = stop_at
+        self.hot: list[int] = []
+        self._stop = stop
+        self._stop_at = stop.steps if stop is not None and not stop.after else None
         super().__init__()
+
+    def mark(self) -> None:
+        """Something has happened that matters."""
+        self.hot.append(self.steps)
+        if self._stop is not None and len(self.hot) == self._stop.after:
+            self._stop_at = self.steps + self._stop.steps
 
     def call_soon(
         self,
@@ -51,33 +72,30 @@ def run_daemon(
     files: LoadedFiles,
     log: Path,
     *,
-    stop_at: int | None,
+    stop: Stop | None,
     marks: Path | None,
-    port: int | None = None,
+    beside: Beside,
 ) -> None:
     """In a child process; it leaves by itself. *marks*: where steps and hot steps are written.
 
-    *port*: of the rehearsal venue, in whose process nothing is killed.
+    *beside*: runs it beside its venue, in whose process nothing is killed.
     """
     loops: list[CountingLoop] = []
-    hot: list[int] = []
 
     def make() -> CountingLoop:
-        loops.append(CountingLoop(stop_at))
+        loops.append(CountingLoop(stop))
         return loops[0]
 
     def mark(_logger: Any, _method: str, event: Any) -> Any:
         if event.get("event") in HOT and loops:
-            hot.append(loops[0].steps)
+            loops[0].mark()
         return event
 
     with log.open("a") as stream:
         logs.configure(level="info", log_format="json", stream=stream)
         processors = structlog.get_config()["processors"]
         structlog.configure(processors=[mark, *processors])
-        life: Callable[[], Awaitable[object]] = partial(serve, config, files, None, Signals())
-        if port is not None:
-            life = partial(rehearsed.run_beside, port, life)
-        anyio.run(life, backend="asyncio", backend_options={"loop_factory": make})
+        life = partial(serve, config, files, None, Signals())
+        anyio.run(beside, life, backend="asyncio", backend_options={"loop_factory": make})
     if marks is not None:
-        marks.write_text(json.dumps({"steps": loops[0].steps, "hot": hot}))
+        marks.write_text(json.dumps({"steps": loops[0].steps, "hot": loops[0].hot}))

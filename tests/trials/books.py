@@ -4,7 +4,7 @@ Nothing here imports the daemon. Amounts are fractions: what differs in the last
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -45,12 +45,13 @@ SHARE: Final = Fraction(1, 10**12)
 
 @dataclass
 class Ours:
-    """The daemon's tables, one read."""
+    """The daemon's tables, one read; *symbols*: what is traded, and where."""
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
+    symbols: Sequence[Traded] = SYMBOLS
 
     @classmethod
-    async def read(cls, dsn: str) -> "Ours":
+    async def read(cls, dsn: str, symbols: Sequence[Traded] = SYMBOLS) -> "Ours":
         connection = await asyncpg.connect(dsn)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -60,10 +61,18 @@ class Ours:
                 }
         finally:
             await connection.close()
-        return cls(tables)
+        return cls(tables, symbols)
 
     def __getitem__(self, name: str) -> list[Row]:
         return self.tables[name]
+
+    def by_symbol(self) -> dict[str, Traded]:
+        return {each.symbol: each for each in self.symbols}
+
+    def of(self, venue: str, market: str) -> str:
+        """Return our name of *market*."""
+        named = (each for each in self.symbols if (each.venue, each.market) == (venue, market))
+        return next(named).symbol
 
 
 def compare(ours: Ours, ledgers: dict[str, Row], opening: dict[str, Row]) -> list[str]:
@@ -95,14 +104,6 @@ def figures(ours: Ours) -> dict[str, Any]:
         "not_sent": sum(1 for row in ours["orders"] if row["status"] == "rejected"),
         "inferred_absent": sum(1 for row in ours["orders"] if row["inferred_absent_at"]),
     }
-
-
-def _of(venue: str, market: str) -> Traded:
-    return next(each for each in SYMBOLS if (each.venue, each.market) == (venue, market))
-
-
-def _by_symbol() -> dict[str, Traded]:
-    return {each.symbol: each for each in SYMBOLS}
 
 
 def _orders(ours: Ours, ledgers: dict[str, Row]) -> Iterator[str]:
@@ -143,7 +144,7 @@ def _fills(ours: Ours, ledgers: dict[str, Row]) -> Iterator[str]:
     """I3: each fill on both sides, once, with one price, quantity, fee, and moment."""
     booked = Counter(_booked(row) for row in [*ours["fills"], *ours["external"]])
     told = Counter(
-        _told(venue, each) for venue, ledger in ledgers.items() for each in ledger["fills"]
+        _told(ours, venue, each) for venue, ledger in ledgers.items() for each in ledger["fills"]
     )
     booked = Counter({each: n for each, n in booked.items() if each[0] in ledgers})
     yield from (f"I3 {n}x only in our books: {_shown(each)}" for each, n in (booked - told).items())
@@ -161,9 +162,9 @@ def _booked(row: Row) -> tuple[Any, ...]:
     )
 
 
-def _told(venue: str, each: Row) -> tuple[Any, ...]:
+def _told(ours: Ours, venue: str, each: Row) -> tuple[Any, ...]:
     amounts = (Fraction(each[key]) for key in ("price", "quantity", "fee"))
-    symbol = _of(venue, each["symbol"]).symbol
+    symbol = ours.of(venue, each["symbol"])
     trade = each.get("trade_id") or f"{each['order_id']}:{_plain(each['total'])}"
     return (
         venue,
@@ -190,7 +191,7 @@ def _funding(ours: Ours, ledgers: dict[str, Row]) -> Iterator[str]:
         for row in ours["funding"]
     )
     told = Counter(
-        (venue, _of(venue, each["symbol"]).symbol, Fraction(each["amount"]), each["asset"])
+        (venue, ours.of(venue, each["symbol"]), Fraction(each["amount"]), each["asset"])
         for venue, ledger in ledgers.items()
         for each in ledger["payments"]
         if each["kind"] in FUNDING
@@ -233,7 +234,7 @@ def _cash(ours: Ours, ledgers: dict[str, Row], opening: dict[str, Row]) -> Itera
 
 def _moved(ours: Ours) -> dict[Purse, Fraction]:
     """Return what our fills and funding have moved in each purse."""
-    symbols = _by_symbol()
+    symbols = ours.by_symbol()
     moved: dict[Purse, Fraction] = defaultdict(Fraction)
     for row in ours["fills"]:
         traded = symbols[row["symbol"]]
@@ -271,7 +272,7 @@ def _rounding(ours: Ours, venue: str) -> Fraction:
 
 def _holdings(ours: Ours, ledgers: dict[str, Row], opening: dict[str, Row]) -> Iterator[str]:
     """I2: what our positions hold is what came to be there."""
-    symbols = _by_symbol()
+    symbols = ours.by_symbol()
     held: dict[Purse, Fraction] = defaultdict(Fraction)
     for row in ours["positions"]:
         traded = symbols[row["symbol"]]
@@ -284,7 +285,7 @@ def _holdings(ours: Ours, ledgers: dict[str, Row], opening: dict[str, Row]) -> I
         traded = symbols[row["symbol"]]
         if row["fee_asset"] not in {traded.base, traded.quote}:
             fees[traded.venue, row["fee_asset"]] += Fraction(row["fee"])
-    for traded in SYMBOLS:
+    for traded in ours.symbols:
         ledger, began = ledgers.get(traded.venue), opening.get(traded.venue)
         if ledger is None or began is None:
             continue
@@ -296,14 +297,14 @@ def _holdings(ours: Ours, ledgers: dict[str, Row], opening: dict[str, Row]) -> I
             there = ledger["balances"].get(traded.base, 0)
             before = began["balances"].get(traded.base, 0)
         changed = Fraction(there) - Fraction(before) + fees[purse]
-        if traded.venue != "usdm" and _is_money(traded):
+        if traded.venue != "usdm" and _is_money(ours, traded):
             continue  # compared as cash
         if held[purse] != changed:
             yield f"I2 {purse[0]} holds {float(changed)} {purse[1]}, ours {float(held[purse])}"
 
 
-def _is_money(traded: Traded) -> bool:
-    return any(each.quote == traded.base and each.venue == traded.venue for each in SYMBOLS)
+def _is_money(ours: Ours, traded: Traded) -> bool:
+    return any(each.quote == traded.base and each.venue == traded.venue for each in ours.symbols)
 
 
 def _sums(ours: Ours) -> Iterator[str]:
@@ -324,7 +325,7 @@ def _profit(ours: Ours, ledgers: dict[str, Row], opening: dict[str, Row]) -> Ite
     The P&L counts fees of other assets at their worth: they are given back here, and are taken from
     their own purse.
     """
-    symbols = _by_symbol()
+    symbols = ours.by_symbol()
     booked: dict[Purse, Fraction] = defaultdict(Fraction)
     for row in ours["positions"]:
         traded = symbols[row["symbol"]]
@@ -336,7 +337,7 @@ def _profit(ours: Ours, ledgers: dict[str, Row], opening: dict[str, Row]) -> Ite
         elsewhere = Fraction(row["fee_elsewhere"]) * Fraction(row["fee_rate"] or 0)
         booked[traded.venue, traded.quote] += elsewhere
     paid_in = _paid_in(ledgers, opening)
-    quotes = {(each.venue, each.quote) for each in SYMBOLS if each.venue in ledgers}
+    quotes = {(each.venue, each.quote) for each in ours.symbols if each.venue in ledgers}
     for purse in sorted(quotes):
         venue, asset = purse
         there = Fraction(ledgers[venue]["balances"].get(asset, 0))
