@@ -9,7 +9,7 @@ import ccxt.pro
 from tests.conformance.scripts.steps import Steps, control, http, same, told, ws
 
 SYMBOL = "BTC/USDT"
-PATIENCE = 10.0  # seconds
+PATIENCE = 30.0  # seconds
 
 
 def exchange() -> Any:
@@ -61,7 +61,7 @@ async def run() -> int:
             )
             assert book["bids"]
             await told_price("60200")
-            for _ in range(100):
+            for _ in range(600):
                 if book["bids"] and book["bids"][0][0] == 60200:
                     break
                 await asyncio.sleep(0.05)

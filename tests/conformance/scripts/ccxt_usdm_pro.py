@@ -1,8 +1,9 @@
 """ccxt.pro: USDT-M streams on their routes, the user stream, orders by the WebSocket API."""
 
 import asyncio
+import itertools
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import ccxt.pro
@@ -11,7 +12,8 @@ from tests.conformance.scripts.steps import Steps, control, http, same, told, ws
 
 SYMBOL = "BTC/USDT:USDT"
 MARKET = "BTCUSDT"
-PATIENCE = 15.0  # seconds
+PATIENCE = 30.0  # seconds
+TURN = 0.25  # seconds between two changes
 
 
 def client() -> ccxt.pro.binance:
@@ -29,15 +31,22 @@ def addressed(urls: Any) -> Any:
     return rest.replace("wss://fstream.binance.com", ws()).replace("wss://ws-fapi.binance.com", ws())  # fmt: skip
 
 
-async def while_moving(waiting: Awaitable[Any], *prices: str) -> Any:
+async def heard(watching: Awaitable[Any], change: Callable[[], Awaitable[Any]]) -> Any:
+    """Make *change* again and again until a stream's word came: ccxt does not tell when it stands."""
+    task = asyncio.ensure_future(watching)
+    async with asyncio.timeout(PATIENCE):
+        while not task.done():
+            await change()
+            await asyncio.wait({task}, timeout=TURN)
+        return await task
+
+
+async def while_moving(watching: Awaitable[Any], *prices: str) -> Any:
     """Wait for a stream's next word while the price moves."""
-    task = asyncio.ensure_future(waiting)
-    for turn in range(100):
-        await asyncio.to_thread(control, "price", symbol=MARKET, price=prices[turn % len(prices)])
-        done, _ = await asyncio.wait({task}, timeout=0.1)
-        if done:
-            return task.result()
-    raise TimeoutError
+    turns = itertools.cycle(prices)
+    return await heard(
+        watching, lambda: asyncio.to_thread(control, "price", symbol=MARKET, price=next(turns))
+    )
 
 
 async def streams(steps: Steps, it: ccxt.pro.binance) -> None:
@@ -53,15 +62,13 @@ async def streams(steps: Steps, it: ccxt.pro.binance) -> None:
 
 async def user_stream(steps: Steps, it: ccxt.pro.binance) -> None:
     with steps.step("orders and trades of the account (private route)"):
-        watching = asyncio.ensure_future(it.watch_my_trades(SYMBOL))
-        await asyncio.sleep(1)  # until the stream stands: ccxt does not tell
-        await it.create_order(SYMBOL, "market", "buy", 0.01)
-        trades = await asyncio.wait_for(watching, PATIENCE)
+        trades = await heard(
+            it.watch_my_trades(SYMBOL), lambda: it.create_order(SYMBOL, "market", "buy", 0.01)
+        )
         same(trades[-1]["amount"], "0.01")
-        watching = asyncio.ensure_future(it.watch_balance())
-        await asyncio.sleep(0.5)
-        await asyncio.to_thread(control, "transfer", amount="10")
-        balance = await asyncio.wait_for(watching, PATIENCE)
+        balance = await heard(
+            it.watch_balance(), lambda: asyncio.to_thread(control, "transfer", amount="10")
+        )
         assert balance["USDT"]["total"] > 10_000
 
 

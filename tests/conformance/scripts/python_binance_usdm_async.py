@@ -9,7 +9,7 @@ from binance import AsyncClient, BinanceSocketManager
 from tests.conformance.scripts.steps import Steps, control, http, same, told, ws
 
 SYMBOL = "BTCUSDT"
-PATIENCE = 10.0  # seconds
+PATIENCE = 30.0  # seconds
 
 
 async def heard(socket: Any, wanted: Any) -> Any:

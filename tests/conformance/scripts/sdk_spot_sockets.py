@@ -15,7 +15,7 @@ from tests.conformance.scripts.sdk_models import known
 from tests.conformance.scripts.steps import Steps, control, same, told, ws
 
 SYMBOL = "BTCUSDT"
-PATIENCE = 10.0  # seconds
+PATIENCE = 30.0  # seconds
 
 
 class Heard:

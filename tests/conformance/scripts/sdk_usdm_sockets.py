@@ -18,7 +18,7 @@ from tests.conformance.scripts.sdk_models import strangers
 from tests.conformance.scripts.steps import Steps, control, http, same, told, ws
 
 SYMBOL = "BTCUSDT"
-PATIENCE = 10.0  # seconds
+PATIENCE = 30.0  # seconds
 
 
 def client(kind: str = "hmac") -> DerivativesTradingUsdsFutures:
