@@ -115,7 +115,8 @@ async def test_what_another_daemon_spends_is_told_apart_and_left_room_for() -> N
 
 
 def spot_rule(spot: Scene) -> Rule:
-    return next(rule for rule in spot.held.limits.rules if rule.kind == OF_RULE)
+    rule: Rule = next(rule for rule in spot.held.limits.rules if rule.kind == OF_RULE)
+    return rule
 
 
 async def test_during_a_ban_nobody_asks_and_what_rests_and_streams_goes_on() -> None:

@@ -72,7 +72,7 @@ class Alpaca:
                 self.exchange.replace(order.id, {"stop_price": str(level)})
 
     def offer(self, name: str, quantity: Decimal) -> None:
-        self.exchange.quote(name, 0, self.prices[name], ask_size=quantity)
+        self.exchange.quote(name, "0", self.prices[name], ask_size=quantity)
 
 
 @asynccontextmanager

@@ -238,7 +238,7 @@ class Trial:
         daemon = await self.life.up()
         if daemon is None:
             return False
-        market = {"operation": "place.market"}
+        market: dict[str, Any] = {"operation": "place.market"}
         if entry == plans.ACK_LATE:
             self.faults.set(Fault(kind=Kind.DELAY, late=LATE, **market))
         if entry == plans.ACK_LOST:
@@ -312,7 +312,10 @@ class Trial:
         daemon = await self.life.up()
         await until(lambda: self.life.daemon is None or self._is_known(), 5.0)
         if daemon is not None:
-            with daemon.calling(), contextlib.suppress(RefusedError):  # no price yet, or no position
+            with (
+                daemon.calling(),
+                contextlib.suppress(RefusedError),
+            ):  # no price yet, or no position
                 await daemon.move_stop(self.name, TIGHTER)
                 await anyio.sleep(1.0)
 

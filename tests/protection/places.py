@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tests.simulators.shared.clock import SimulatorClock
 from tests.simulators.shared.server import Server
@@ -48,7 +48,7 @@ class Place:
     move: Callable[[str, Decimal], None]
     offer: Callable[[str, Decimal], None]
     cancel: Callable[[str], Awaitable[None]]
-    stop_call: Mapping[str, str]
+    stop_call: Mapping[str, Any]
     refusal: tuple[int, dict[str, object]]
     mishaps: dict[str, Mishap] = field(default_factory=dict)
     endings: dict[str, Mishap] = field(default_factory=dict)

@@ -41,21 +41,21 @@ class Place:
 PLACES: Final = {
     "binance_spot": Place(
         serves="binance_spot",
-        market=Market("BTCUSDT", "spot", "BTCUSDT", "BTC", "USDT", "60000", "history"),
+        market=Market("BTCUSDT", "spot", "BTCUSDT", "BTC", "USDT", "60000", ("history",)),
         currency="USDT",
         times=600,
         lot="0.00001",
     ),
     "binance_usdm": Place(
         serves="binance_usdm",
-        market=Market("BTCPERP", "usdm", "BTCUSDT", "BTC", "USDT", "60000", "history", 1),
+        market=Market("BTCPERP", "usdm", "BTCUSDT", "BTC", "USDT", "60000", ("history",), 1),
         currency="USDT",
         times=600,
         lot="0.001",
     ),
     "alpaca": Place(
         serves="alpaca",
-        market=Market("AAPL", "alpaca", "AAPL", "AAPL", "USD", "200", "history"),
+        market=Market("AAPL", "alpaca", "AAPL", "AAPL", "USD", "200", ("history",)),
         currency="USD",
         times=2,
         lot="1",
@@ -63,7 +63,7 @@ PLACES: Final = {
     ),
     "alpaca_coins": Place(
         serves="alpaca_coins",
-        market=Market("BTCUSD", "alpaca", "BTC/USD", "BTC", "USD", "60000", "history"),
+        market=Market("BTCUSD", "alpaca", "BTC/USD", "BTC", "USD", "60000", ("history",)),
         currency="USD",
         times=600,
         lot="0.000000001",
