@@ -128,10 +128,11 @@ async def _check_candles(
     findings.figures["candles"] = {name: len(rows) for name, rows in by_timeframe.items()}
     findings.expect(by_timeframe["1m"] == rows, "1m candles are not the valid rows, each once")
     first, end = min(rows), max(rows) + MINUTE
+    traded = [ts for ts in sorted(rows) if any(each.open <= ts < each.close for each in calendar)]
     for name, minutes in TIMEFRAMES.items():
         grid = timedelta(minutes=minutes)
         periods: dict[datetime, list[Ohlcv]] = defaultdict(list)
-        for ts in sorted(rows):
+        for ts in traded:
             periods[ts - (ts - EPOCH) % grid].append(rows[ts])
         expected = {
             ts: aggregate(taken)

@@ -235,6 +235,22 @@ async def test_the_stop_of_a_pair_that_has_sold_is_found_with_its_fill() -> None
         assert [each.client_order_id for each in fills] == ["tb1", "tb2"]
 
 
+async def test_the_stop_of_a_pair_whose_target_was_filled_whole_is_the_order_that_was_sent() -> (
+    None
+):
+    """A12: it is cancelled as it was, not made smaller first; first seen behind a restart."""
+    async with staged() as stage:
+        await pair(stage)
+        stage.price("211")
+        forget(stage)
+
+        stop = await found(stage, "tb2")
+
+        assert stop.status is OrderStatus.CANCELED
+        assert stop.asked is not None
+        assert stop.asked.quantity == 10
+
+
 async def test_a_stop_that_its_target_made_smaller_is_the_order_that_was_sent() -> None:
     """A5, A12: restated to what is left; it ends without the part that the target has sold."""
     async with staged(streams=True) as stage:

@@ -37,19 +37,20 @@ def run_alone(
     """*seed* on a loop, a database and a venue of its own, to its end."""
 
     async def work(loop: SharedTimeLoop) -> Outcome:
-        with shared_time(loop, BEGAN, look=LOOK), tempfile.TemporaryDirectory() as directory:
+        with shared_time(loop, BEGAN, look=LOOK):
             async with (
                 server.fresh_database() as dsn,
                 open_database(dsn, pool_min=1, pool_max=1) as database,
                 place_of(venue, SharedClock(loop, BEGAN), one_way) as place,
             ):
-                setting = Setting(place, dsn, Path(directory))
+                setting = Setting(place, dsn, directory)
                 return await run_seed(seed, setting, database, rounds, plan)
 
     def seeded() -> Random:
         return Random(seed)
 
-    with pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
         for parts in (alpaca, spot, usdm):
             patched.setattr(parts, "Random", seeded)
         return in_shared_time(work)

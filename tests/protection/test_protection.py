@@ -1,6 +1,7 @@
 """A slice of `python -m tests.protection`: what befalls a stop on each venue, and what comes of it."""
 
 import pytest
+from blockbuster import BlockBuster
 
 from tests.database import PostgresServer
 from tests.protection.plan import Plan, plan_of
@@ -18,11 +19,14 @@ PLANS: dict[str, Plan] = {
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("venue", sorted(PLANS))
-def test_no_position_stays_without_a_stop(postgres_server: PostgresServer, venue: str) -> None:
+def test_no_position_stays_without_a_stop(
+    blockbuster: BlockBuster, postgres_server: PostgresServer, venue: str
+) -> None:
     """S3, F5, A3, M5.7: the next exit at once; each position ends in the books, too.
 
     The time is virtual: these seconds are the venue's way and the daemon's own waits.
     """
+    blockbuster.deactivate()  # each life's files are written in the loop
     outcome = run_alone(postgres_server, venue, 1, rounds=1, plan=PLANS[venue])
 
     assert outcome.wrong == []

@@ -126,18 +126,19 @@ class Reconciler:
         the first time is looked at again a moment later, and only then told.
         """
         async with self._one_at_a_time:
-            first = await self._look()
+            venues = VenueRound(self._venues)
+            first = await self._look(venues)
             if not self._looks_again:
                 return first
             if self._clock.speed > 0:  # at speed 0 venues tell all before they answer
                 await self._host.sleep(SECOND_LOOK_SECONDS)
-            second = await self._look()
+            second = await self._look(venues.once_more())
             second.asked += first.asked
             second.resolved += first.resolved
             return second
 
-    async def _look(self) -> Reconciled:
-        venues, gaps = VenueRound(self._venues), self._streams.gaps
+    async def _look(self, venues: VenueRound) -> Reconciled:
+        gaps = self._streams.gaps
         settled = await self._searches.settle(venues)
         sendable = self._sendable_for(settled)
         if sendable > 0 and not self._settled_since_start:

@@ -33,6 +33,12 @@ class VenueRound:
         self._since: dict[VenueName, float] = {}  # when the first of them was asked
         self._silent: dict[VenueName, str] = {}
 
+    def once_more(self) -> "VenueRound":
+        """Return a round for a second look, in which nobody silent is asked again."""
+        following = VenueRound(self._venues)
+        following._silent.update(self._silent)
+        return following
+
     async def ask(self, name: VenueName, call: Call[T]) -> T:
         """Ask one venue.
 

@@ -120,7 +120,7 @@ class OrderNames:
         An event of a fill has its legs as they were before it, or after: it tells no size of them.
         """
         is_pair = text_if_any(told, "order_class") == "oco"
-        sold = amount_if_any(told, "filled_qty") or ZERO
+        sold, of_target = amount_if_any(told, "filled_qty") or ZERO, amount_if_any(told, "qty")
         for each, name in named_orders(told):
             order_id = id_of(each["id"])
             self.learn(order_id, name)
@@ -133,9 +133,12 @@ class OrderNames:
             if is_event and sold:
                 continue
             self._left[order_id] = quantity
-            # What was put in the place of a stop is of what was left when it came.
+            # What was put in the place of a stop is of what was left when it came. Any other was of
+            # as much as its target, whose quantity stays: its own is made less by some of the fills
+            # (not by one that ends both).
             came_later = each.get("replaces") is not None
-            self._sizes.setdefault(order_id, quantity if came_later else quantity + sold)
+            of_both = quantity if came_later or of_target is None else of_target
+            self._sizes.setdefault(order_id, of_both)
 
     def is_of_pair(self, old_id: str, new_id: str, quantity: Decimal) -> None:
         """Learn what has taken the place of an order, which may be one of a pair."""
