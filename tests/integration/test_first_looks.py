@@ -8,6 +8,7 @@ from tests.fakes.trading import MINUTE, TradingHarness, open_harness, spec
 from tests.fakes.venue import AUTHORITATIVE
 from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.jobs.equity_snapshot import EquitySnapshot
+from tradebotd.ports.venue import VenueAccount
 from tradebotd.storage.postgres.database import Database
 
 Act = Callable[[], object]
@@ -144,6 +145,23 @@ async def test_while_the_list_does_not_answer_a_jump_waits_for_it(database: Data
         if await snapshot(harness):
             break
     assert await alarms(harness) == ["cash_jumped"]
+
+
+async def test_cash_that_changes_with_each_look_keeps_the_limits_waiting_for_minutes_only(
+    database: Database,
+) -> None:
+    """M4.8: interest that trickles in, or an account that others trade on all the time."""
+    harness = await opened(database)
+    answers = harness.venue.account
+
+    async def trickles() -> VenueAccount:
+        harness.venue.transfer(20_000, told=False)
+        return await answers()
+
+    harness.venue.account = trickles  # type: ignore[method-assign]
+    stored = [await snapshot(harness) for _ in range(15)]
+    assert not stored[0]
+    assert any(stored)
 
 
 async def test_balances_that_are_ahead_of_the_lists_are_no_difference(database: Database) -> None:

@@ -1,9 +1,12 @@
 """Stops whose acknowledgement was lost, and that rest all the same: kept where they are good."""
 
+from datetime import timedelta
 from decimal import Decimal
 
+from tests.fakes.host import ShiftedHost
 from tests.fakes.resting import open_resting_harness, resting, stops, sweep, unpromised
-from tests.fakes.venue import Behaviour
+from tests.fakes.venue import SCRIPTED, Behaviour
+from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.ids import ClientOrderId
 from tradebotd.ports.venue import Replacement
 from tradebotd.storage.postgres.database import Database
@@ -66,3 +69,27 @@ async def test_a_stop_that_shows_up_after_it_was_denied_once_is_kept(
     await sweep(harness, 3)
     assert list(resting(harness)) == [late]
     assert harness.venue.cancelled == []
+
+
+async def test_a_late_stop_is_not_looked_up_at_a_venue_that_must_not_be_asked(
+    database: Database,
+) -> None:
+    """M5.7: a ban is no refusal of the stop; it is looked up once that is over."""
+    host = ShiftedHost()
+    harness = await open_resting_harness(database, Replacement.OVERLAP, host=host)
+    await harness.enter()
+    harness.venue.script.append(Behaviour.DROP_AFTER)
+    await sweep(harness)
+    (late,) = resting(harness)
+    harness.bans.refused(SCRIPTED, VenueUnavailableError("418", banned=True), host.now())
+
+    harness.clock.advance(timedelta(seconds=5))
+    result = await harness.protection.sweep(harness.clock.now())
+
+    assert result.failed == {}
+    harness.bans.answered(SCRIPTED)
+    harness.clock.advance(timedelta(minutes=5))
+    harness.tick("100")
+    await sweep(harness, 2)
+    assert list(resting(harness)) == [late]
+    assert "resting_stop_lost" not in await harness.open_alerts()

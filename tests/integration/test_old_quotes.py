@@ -1,11 +1,13 @@
 """Quotes of venues that tell of when their prices are: a thin share's last trade is minutes old."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from tests.fakes.instruments import alert
 from tests.fakes.resting import sweep
 from tests.fakes.trading import SYMBOL, open_harness, spec
 from tests.fakes.venue import AUTHORITATIVE
@@ -19,10 +21,12 @@ from tests.integration.test_entry_prices import (
 )
 from tests.integration.test_lunch import HALF_PAST, LUNCH_ENDS, lunch_from
 from tests.integration.test_overtaken_prices import STOP, told
-from tradebotd.domain.quote import PriceKind, TriggerPrice
+from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.domain.quote import PriceKind, Quote, TriggerPrice
 from tradebotd.domain.signal import SignalKind
 from tradebotd.domain.timeframe import Timeframe
 from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.entries.entry_prices import EntryPrices
 from tradebotd.trading.prices.fresh_prices import EARLY, FRESH
 
 MINUTE = timedelta(minutes=1)
@@ -90,6 +94,8 @@ async def test_a_mark_or_a_bid_that_has_stopped_coming_ends_nothing(
     harness.tick("94.5")
     await sweep(harness)
     assert (await harness.position())["closed_at"] is None
+    said = (await alert(harness, "position_unprotected"))["message"]
+    assert said.endswith(f"{SYMBOL} has no fresh {kind} price")
 
     harness.venue.prices_of = harness.clock.now()
     harness.tick("94.5")
@@ -110,3 +116,20 @@ async def test_an_entry_is_not_sized_by_an_old_trade(database: Database) -> None
     harness.venue.prices_of = harness.clock.now()
     assert await status(harness) == "running"
     assert len(harness.venue.submitted) == 1
+
+
+async def test_a_price_is_no_newer_than_the_question(database: Database) -> None:
+    """M3.10: the venue may have taken seconds to answer; what it tells no time of is of before."""
+    harness = await open_harness(database)
+    harness.clock.advance(HOUR)
+    quotes, asked_at = harness.venue.quotes, harness.clock.now()
+
+    async def slow(symbols: Sequence[MarketSymbol]) -> dict[str, Quote]:
+        harness.clock.advance(timedelta(seconds=9))
+        return await quotes(symbols)
+
+    harness.venue.quotes = slow  # type: ignore[method-assign]
+    prices = EntryPrices(prices=harness.prices, venues=harness.venues, clock=harness.clock)
+    quote = await prices.quote(harness.symbols[SYMBOL])
+    assert quote is not None
+    assert quote.at == asked_at

@@ -17,26 +17,40 @@ from tradebotd.domain.fill import Fill
 from tradebotd.domain.ids import VenueName
 from tradebotd.ports.venue import StreamState
 from tradebotd.storage.postgres.database import Database
-from tradebotd.trading.venue_state.order_streams import POLL_SECONDS, SAID_AFTER_SECONDS
+from tradebotd.trading.venue_state.order_streams import (
+    AGAIN_SECONDS,
+    COMPARE_SECONDS,
+    POLL_SECONDS,
+    SAID_AFTER_SECONDS,
+)
 
 LIMIT = EntryRule(kind=EntryKind.LIMIT, offset=Decimal("0.05"), lifetime=timedelta(hours=1))
 LOST = "order_stream_lost"
 
 
 class Streamed:
-    """A harness whose venue tells of its stream. `rounds`: reconciliations that its watch made."""
+    """A harness whose venue tells of its stream. `asked`: what its watch has asked for."""
 
     def __init__(self, harness: TradingHarness, host: ShiftedHost) -> None:
-        self.harness, self.host, self.rounds = harness, host, 0
+        self.harness, self.host = harness, host
+        self.asked: list[str] = []
+
+    @property
+    def rounds(self) -> int:
+        return len(self.asked)
 
     async def reconcile(self) -> bool:
-        self.rounds += 1
+        self.asked.append("all")
         await self.harness.reconciler.run()
         return True
 
+    async def settle(self) -> bool:
+        self.asked.append("orders")
+        return await self.harness.reconciler.settle()
+
     async def look(self, seconds: float = 0.0) -> float | None:
         self.host.shift += timedelta(seconds=seconds)
-        return await self.harness.streams.look(self.reconcile)
+        return await self.harness.streams.look(self.reconcile, self.settle)
 
     async def message(self) -> str:
         row = await self.harness.row("SELECT * FROM alerts WHERE cleared_at IS NULL")
@@ -81,6 +95,33 @@ async def test_a_lost_stream_is_polled_and_said_after_a_while(streamed: Streamed
 
     assert streamed.rounds == 1 + polls
     assert "interrupted since 2022-03-01 12:00:00 UTC" in await streamed.message()
+
+
+async def test_holdings_are_asked_for_less_often_than_orders(streamed: Streamed) -> None:
+    """M2.6, M5.6: the trades of all symbols would use up what a venue allows."""
+    await streamed.harness.venue.lose_stream()
+    await streamed.look()
+    for _ in range(int(COMPARE_SECONDS / POLL_SECONDS)):
+        await streamed.look(POLL_SECONDS)
+    assert streamed.asked == ["all", "orders", "orders", "orders", "orders", "all"]
+    assert await streamed.harness.open_alerts() == []
+
+
+async def test_a_loss_during_a_reconciliation_is_asked_about_right_after_it(
+    streamed: Streamed,
+) -> None:
+    """M5.6, M5.7: a stop may be gone; what was under way may have asked before."""
+    asked: list[int] = []
+
+    async def under_way() -> bool:
+        asked.append(len(asked))
+        return len(asked) > 2
+
+    await streamed.harness.venue.lose_stream()
+    for _ in range(4):
+        streamed.host.shift += timedelta(seconds=AGAIN_SECONDS)
+        await streamed.harness.streams.look(under_way, under_way)
+    assert len(asked) == 3
 
 
 async def test_what_a_stream_has_not_told_is_asked_for_as_soon_as_it_is_lost(
@@ -154,7 +195,7 @@ async def test_a_gap_stays_open_while_the_venue_does_not_answer(streamed: Stream
     assert harness.gate.closed_because(SCRIPTED) is not None
     harness.venue.reads_fail = False
 
-    await streamed.look(POLL_SECONDS)
+    await streamed.look(COMPARE_SECONDS)
 
     assert harness.gate.closed_because(SCRIPTED) is None
     assert await streamed.look() is None
@@ -212,7 +253,7 @@ async def test_a_reconciliation_that_is_under_way_is_followed_by_another(
     async def under_way() -> bool:
         return False
 
-    seconds = await streamed.harness.streams.look(under_way)
+    seconds = await streamed.harness.streams.look(under_way, under_way)
 
     assert seconds is not None
     assert seconds < POLL_SECONDS < SAID_AFTER_SECONDS
@@ -227,5 +268,5 @@ async def test_a_lost_stream_is_said_within_thirty_seconds(streamed: Streamed) -
     while not await streamed.harness.open_alerts():
         assert seconds is not None
         streamed.host.shift += timedelta(seconds=seconds)
-        seconds = await streamed.harness.streams.look(streamed.reconcile)
+        seconds = await streamed.harness.streams.look(streamed.reconcile, streamed.settle)
         assert streamed.host.monotonic() - began < 30

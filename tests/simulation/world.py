@@ -158,7 +158,8 @@ class World:
             for each in self.trading.venues.values()
             if isinstance(each, RunsBetweenCalls)
         ]
-        return [*adapters, self.trading.streams.attend(self._reconcile_now)]
+        settle = self.trading.reconciler.settle
+        return [*adapters, self.trading.streams.attend(self._reconcile_now, settle)]
 
     async def _reconcile_now(self) -> bool:
         """As the runner of jobs does it: one at a time, and whatever it raises is contained."""

@@ -17,7 +17,7 @@ from tradebotd.domain.side import Side
 from tradebotd.market.price_cache import PriceCache
 from tradebotd.ports.venue import OrderLookup
 from tradebotd.trading.reconciliation import venue_round
-from tradebotd.trading.reconciliation.order_answers import Answer, OrderAnswers
+from tradebotd.trading.reconciliation.order_answers import ORDERS_SECONDS, Answer, OrderAnswers
 from tradebotd.trading.reconciliation.venue_round import VenueRound
 
 SYMBOL = "BTCUSDT"
@@ -111,3 +111,51 @@ async def test_questions_side_by_side_spend_a_venues_time_once(
 
     await ask(NUMBER)
     assert asked == NUMBER + 1
+
+
+async def test_the_wait_for_what_was_answered_to_be_stored_is_not_the_venues(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """M5.7: a slow database does not leave orders without a question."""
+    now = 0.0
+    monkeypatch.setattr(venue_round, "current_time", lambda: now)
+    answers: list[Answer] = []
+
+    async def find(symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
+        del symbol, client_order_id
+        return OrderLookup(None, frozenset({"find"}), NOON)
+
+    async def take(order: Order, answer: Answer) -> None:
+        del order
+        nonlocal now
+        now += ORDERS_SECONDS
+        answers.append(answer)
+
+    orders = [order(number) for number in range(NUMBER)]
+    venues = VenueRound({SCRIPTED: venue_with(find, monkeypatch)})
+    await OrderAnswers(SystemHost()).ask_for(orders, venues, frozenset[ClientOrderId](), take)
+    assert len(answers) == NUMBER
+    assert all(answer.search is not None for answer in answers)
+
+
+async def test_a_slow_venue_is_asked_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """M5.6"""
+    now = 0.0
+    monkeypatch.setattr(venue_round, "current_time", lambda: now)
+    answers: list[Answer] = []
+
+    async def find(symbol: str, client_order_id: ClientOrderId) -> OrderLookup:
+        del symbol, client_order_id
+        nonlocal now
+        now += ORDERS_SECONDS
+        return OrderLookup(None, frozenset({"find"}), NOON)
+
+    async def take(order: Order, answer: Answer) -> None:
+        del order
+        answers.append(answer)
+
+    orders = [order(number) for number in range(NUMBER)]
+    venues = VenueRound({SCRIPTED: venue_with(find, monkeypatch)})
+    await OrderAnswers(SystemHost()).ask_for(orders, venues, frozenset[ClientOrderId](), take)
+    assert len(answers) == NUMBER
+    assert answers[-1].reason == f"{SCRIPTED} answers too slowly"

@@ -46,6 +46,7 @@ from tradebotd.trading.execution.lease import Lease
 from tradebotd.trading.exits.manager import ExitManager
 from tradebotd.trading.instruments.refresh import InstrumentRefresh
 from tradebotd.trading.reconciliation.prompt_looks import PromptLooks
+from tradebotd.trading.reconciliation.reconciler import Reconciler
 from tradebotd.trading.venue_state.order_streams import OrderStreams
 from tradebotd.trading.venue_state.venue_keys import VenueKeys
 
@@ -83,6 +84,7 @@ class App:
     protection: ExitManager
     entry_orders: RestingEntries
     streams: OrderStreams
+    reconciler: Reconciler
     looks: PromptLooks
     keys: VenueKeys
     instruments: InstrumentRefresh
@@ -156,7 +158,7 @@ class App:
         if isinstance(self.clock, MarketClock):
             self.tasks.start_soon(self.protection.run)
         self.tasks.start_soon(self.entry_orders.run)
-        self.tasks.start_soon(self.streams.attend, self._reconcile_now)
+        self.tasks.start_soon(self.streams.attend, self._reconcile_now, self._settle_orders)
         self.tasks.start_soon(self.looks.attend, self._reconcile_now)
         self.tasks.start_soon(self.instruments.attend)
         for name in WARMUPS.values():
@@ -181,6 +183,10 @@ class App:
         except RefusedError:
             return False
         return True
+
+    async def _settle_orders(self) -> bool:
+        """False: a reconciliation is under way, or the daemon is stopping."""
+        return not self.draining and await self.reconciler.settle()
 
     async def _pass_the_fence(self) -> None:
         """Wait after a takeover: orders of the former holder may still reach a venue.

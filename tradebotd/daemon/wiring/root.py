@@ -113,6 +113,7 @@ async def build(
             protection=trading.protection,
             entry_orders=trading.entry_orders,
             streams=trading.streams,
+            reconciler=trading.reconciler,
             looks=trading.looks,
             keys=trading.keys,
             instruments=trading.instruments,

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from tradebotd.domain.decimals import ZERO
 from tradebotd.domain.ids import VenueName
@@ -18,6 +18,8 @@ from tradebotd.storage.equity import OpenHolding
 
 BOOKED_WITHIN: Final = timedelta(seconds=150)  # two reconciliations and their duration
 WAITS_AT_MOST: Final = 2 * BOOKED_WITHIN  # without a break, whatever becomes of the difference
+
+Difference = TypeVar("Difference", bound=tuple[object, ...])
 
 FuturesDifference = tuple[
     VenueName, str, Decimal
@@ -46,18 +48,18 @@ def futures_behind(
     return frozenset(differing)
 
 
-class BoundedWait:
-    """Bounded wait for our books to have the differences seen: futures, or cash.
+class BoundedWait(Generic[Difference]):
+    """Bounded wait for our books to have the differences seen: `FuturesDifference` or `UntoldCash`.
 
     A difference that lasts longer is external. External trading all the time, so that no difference
     lasts, does not keep the limits waiting any longer either.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[FuturesDifference, datetime] = {}
+        self._seen: dict[Difference, datetime] = {}
         self._waits_since: datetime | None = None
 
-    def should_wait(self, behind: Collection[FuturesDifference], now: datetime) -> bool:
+    def should_wait(self, behind: Collection[Difference], now: datetime) -> bool:
         """Return whether a snapshot waits, since a difference is about to be booked."""
         self._seen = {difference: self._seen.get(difference, now) for difference in behind}
         if all(now >= since + BOOKED_WITHIN for since in self._seen.values()):

@@ -43,6 +43,7 @@ from tradebotd.trading.account.trading_day import day_began
 from tradebotd.trading.account.transfer_recorder import TransferRecorder, UntoldCash
 from tradebotd.trading.account.unbooked_futures import (
     BoundedWait,
+    FuturesDifference,
     futures_behind,
 )
 from tradebotd.trading.account.venue_accounts import VenueAccounts, VenueAnswer
@@ -78,8 +79,8 @@ class Account:
         self._venues = venues
         self._venue_accounts = VenueAccounts(venues, hedge.seen)
         self._answers = SharedAnswers(self._venue_accounts, venues, self._flows, shares=shares)
-        self._unbooked = BoundedWait()
-        self._unreported = BoundedWait()
+        self._unbooked = BoundedWait[FuturesDifference]()
+        self._unreported = BoundedWait[UntoldCash]()
         self._read: tuple[int | None, Flows] | None = None
         self._prices = prices
         self._symbols = symbols
@@ -260,9 +261,8 @@ class Account:
             failed = await self.transfers.pull(now)
             valuation = await self._value_of_one_moment(pause_seconds)
             before, untold = untold, await self._untold(valuation, now)
-            if untold - before:
-                return replace(valuation, of_one_moment=False)
-            unheard = frozenset(each for each in untold if each[0] in failed)
+            heard = frozenset(each for each in untold & before if each[0] not in failed)
+            unheard = untold - heard
         waits = self._unbooked.should_wait(valuation.behind, now)
         if self._unreported.should_wait(unheard, now) or waits or not valuation.of_one_moment:
             return replace(valuation, of_one_moment=False)

@@ -50,6 +50,7 @@ class EntryPrices:
         venue = self.venues[symbol.instrument.venue]
         if venue.traits.quotes_echo:
             raise self._no_price(symbol, remembered)
+        asked_at = self.clock.now()  # before the wait: a price is no newer than its question
         answer = await ask_quotes(venue, [symbol])
         if isinstance(answer, str):
             raise EntryPostponedError(DenialRule.NO_PRICE, f"{symbol.symbol}: {answer}")
@@ -58,7 +59,7 @@ class EntryPrices:
             raise EntryPostponedError(
                 DenialRule.NO_PRICE, f"{symbol.symbol}: {venue.name} says None"
             )
-        return Quote(quoted.last, quoted.at(PriceKind.LAST, self.clock.now()))
+        return Quote(quoted.last, quoted.at(PriceKind.LAST, asked_at))
 
     def newest(self, symbol: MarketSymbol, quote: Quote | None) -> Decimal:
         """Return the newest price by now. Raises EntryPostponedError when even that is too old."""

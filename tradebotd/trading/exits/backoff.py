@@ -59,19 +59,13 @@ class Backoff:
     def __init__(self, first: timedelta = FIRST) -> None:
         self._first = first
         self._refused: dict[PositionId, int] = {}
-        self._rejected: set[PositionId] = set()
         self.reasons: dict[PositionId, str] = {}
 
-    def refused(self, position_id: PositionId, reason: str, *, rejected: bool = False) -> timedelta:
-        """Count a refusal. *rejected*: the venue has answered that it does not take the order."""
-        (self._rejected.add if rejected else self._rejected.discard)(position_id)
+    def refused(self, position_id: PositionId, reason: str) -> timedelta:
+        """Count a refusal."""
         count = self._refused[position_id] = self._refused.get(position_id, 0) + 1
         self.reasons[position_id] = reason
         return min(self._first * (1 << min(count - 1, 10)), LONGEST)
-
-    def is_rejected(self, position_id: PositionId) -> bool:
-        """Return whether its last refusal was the venue's, of an order that was never there."""
-        return position_id in self._rejected
 
     def accepted(self, position_id: PositionId) -> None:
         """Drop the reason of the last refusal; how many there were in a row is kept."""
@@ -83,5 +77,4 @@ class Backoff:
 
     def forget(self, position_id: PositionId) -> None:
         self._refused.pop(position_id, None)
-        self._rejected.discard(position_id)
         self.reasons.pop(position_id, None)

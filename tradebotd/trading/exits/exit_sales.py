@@ -47,6 +47,8 @@ class ExitSales:
         self._unfinished = unfinished
         self._write_offs = write_offs
         self._shortfalls = shortfalls
+        made_way = shortfalls.on_made_way
+        placement.subscribe(retired=made_way, withdrawn=made_way)
 
     async def place(
         self, exit_: ExitIntent, prepared: list[Prepared], decision: DecisionRecord | None = None
@@ -54,15 +56,21 @@ class ExitSales:
         """Place the exit, and what one order was too small for, while each part is sold at once.
 
         What is left then is ended by the sweep. *prepared* has the first part. Raises as
-        `ExitPlacement.place`.
+        `ExitPlacement.place`; a rejection of a later part says what was sold before.
         """
-        first, left = await self._place_free(exit_, prepared, decision), None
-        while first.is_sold:
+        part, left, sold = await self._place_free(exit_, prepared, decision), None, ZERO
+        while part.is_sold:
+            sold += part.quantity
             position = self._tracked.current(exit_.position.id)
-            left = first.parts_after() if left is None else left - 1
+            left = part.parts_after() if left is None else left - 1
             if position is None or left <= 0 or position.id not in self._unfinished:
                 return
-            first = await self._place_free(replace(exit_, position=position), [])
+            try:
+                part = await self._place_free(replace(exit_, position=position), [])
+            except OrderRejectedError as error:
+                whole = exit_.position.quantity
+                said = f"{error.reason} ({sold:f} of {whole:f} was sold before)"
+                raise OrderRejectedError(said) from error
 
     async def _place_free(
         self, exit_: ExitIntent, prepared: list[Prepared], decision: DecisionRecord | None = None
@@ -71,11 +79,18 @@ class ExitSales:
         try:
             return await self._place(exit_, prepared, decision)
         except OrderRejectedError as error:
+            position = exit_.position
             sent = sum((each.order.intent.request.quantity for each in prepared), ZERO)
-            free = await self._shortfalls.free_to_sell(exit_.position, sent, error)
-            if free is None or not self._sells(exit_, free):
+            told = await self._shortfalls.less_to_sell(position, sent, error)
+            if told is None:
                 raise
-        return await self._place(exit_, prepared, most=free)
+            if told.free <= 0 or not self._sells(exit_, told.free):
+                await self._shortfalls.on_unsold(position, sent, told)
+                raise
+        prepared.clear()  # what was rejected is over
+        part = await self._place(exit_, prepared, most=told.free)
+        await self._shortfalls.on_sold(position, sent, told)
+        return part
 
     def _sells(self, exit_: ExitIntent, most: Decimal) -> bool:
         """Return whether an order of *most* is one that the venue takes."""

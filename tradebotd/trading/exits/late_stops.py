@@ -1,5 +1,6 @@
 """Late stops: those whose acknowledgement was lost, and that may rest all the same."""
 
+from tradebotd.domain.errors import VenueUnavailableError
 from tradebotd.domain.ids import PositionId
 from tradebotd.storage.exit_groups import GroupKind
 from tradebotd.storage.exit_reads import ExitRead
@@ -12,8 +13,8 @@ async def with_late_stops(
 ) -> ExitRead:
     """Return *read* once stops in doubt have been looked up: one that rests by now may be good.
 
-    To place another one it would be cancelled, and nothing rest meanwhile. Raises as
-    `ExitPlacement.place`.
+    To place another one it would be cancelled, and nothing rest meanwhile. A venue that must not be
+    asked now is not. Raises as `ExitPlacement.place`.
     """
     if any_rests(read.groups):
         return read
@@ -25,7 +26,15 @@ async def with_late_stops(
         for order in group.unsettled
         if order.is_in_doubt and order.client_order_id not in in_flight
     ]
-    if not doubtful:
+    if not doubtful or not _may_be_asked(placement, read):
         return read
     await placement.look_up(position_id, doubtful)
     return await placement.read(position_id)
+
+
+def _may_be_asked(placement: ExitPlacement, read: ExitRead) -> bool:
+    try:
+        placement.orders.check_reachable(read.position.venue)
+    except VenueUnavailableError:
+        return False
+    return True

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tradebotd.domain.ids import PositionId
+from tradebotd.domain.position import Position
 from tradebotd.ports.clock import Clock
-from tradebotd.trading.exits.exit_intents import RestingPair
+from tradebotd.trading.exits.exit_intents import RestingPair, follows, near_enough
 from tradebotd.trading.exits.unprotected_times import UnprotectedTimes
 
 MOVE_EVERY: Final = timedelta(seconds=1)
@@ -66,8 +67,20 @@ class LiveStops:
     def moved(self, position_id: PositionId) -> None:
         self._moved_at[position_id] = self._clock.now()
 
-    def was_moved_just_now(self, position_id: PositionId) -> bool:
-        """Return whether its stop was moved less than MOVE_EVERY ago."""
+    def is_due(
+        self, position: Position, live: RestingPair | None, wanted: RestingPair | None
+    ) -> bool:
+        """Return whether *live* is another stop than *wanted* by enough.
+
+        One that trails is moved at most once in MOVE_EVERY.
+        """
+        if live is None or wanted is None:
+            return live != wanted
+        if near_enough(live, wanted, position.side):
+            return False
+        return not (self._was_moved_just_now(position.id) and follows(live, wanted, position.side))
+
+    def _was_moved_just_now(self, position_id: PositionId) -> bool:
         moved_at = self._moved_at.get(position_id)
         return moved_at is not None and self._clock.now() - moved_at < MOVE_EVERY
 

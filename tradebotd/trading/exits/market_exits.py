@@ -91,7 +91,12 @@ class MarketExits:
         self.timers = timers
         self._backoff = Backoff()
         self._overtaken = OvertakenExits(
-            backoff=self._backoff, tracked=tracked, listeners=listeners, rests=holds.has_stop
+            clock=clock,
+            venues=venues,
+            backoff=self._backoff,
+            current=tracked.current,
+            listeners=listeners,
+            rests=holds.has_stop,
         )
         self._worth = ExitWorth(prices, clock, self._backoff.reasons)
         self.unfinished = UnfinishedExits(symbols, self._worth)
@@ -196,15 +201,13 @@ class MarketExits:
             if reason is None:
                 ready.append(exit_)
                 self._ending.add(exit_.position.id)
-                self._overtaken.begin(exit_.position.id)
+                self._overtaken.begin(exit_.position)
             else:
                 result.waiting[str(exit_.position.id)] = reason
         try:
             await self._close_ready(ready, result)
         finally:
             self._ending.difference_update(exit_.position.id for exit_ in ready)
-        for exit_ in ready:
-            self._overtaken.take_back(exit_.position.id, result.failed, result.waiting)
         if ready and self._backoff.reasons:
             await self._update_alerts_quietly()
 
@@ -255,6 +258,7 @@ class MarketExits:
             log.exception("exit failed", position=exit_.position.id, symbol=exit_.position.symbol)
             self._failed(exit_, error, prepared, result)
         finally:
+            self._overtaken.take_back(exit_.position.id, result.failed, result.waiting)
             self._ending.discard(exit_.position.id)
 
     def _failed(
@@ -263,7 +267,7 @@ class MarketExits:
         """Latch the position for a while; if its exit may be at the venue, until it is settled."""
         position_id, reason = exit_.position.id, describe_error(error)
         result.failed[str(position_id)] = reason
-        pause = self._backoff.refused(position_id, reason)
+        pause = self._overtaken.refused(position_id, reason, rejected=False)
         if prepared:
             self._doubtful(exit_)
         else:
@@ -314,7 +318,8 @@ class MarketExits:
         elif denied.rule == DenialRule.LADDER_STEP_TOO_SMALL:
             await self._ladder_steps.skip(exit_.position)
         elif denied.rule == DenialRule.BELOW_VENUE_MINIMUM:  # and no dust
-            pause = self._backoff.refused(position_id, f"{denied.rule}: {denied.detail}")
+            words = f"{denied.rule}: {denied.detail}"
+            pause = self._overtaken.refused(position_id, words, rejected=False)
             self.timers.hold_until(position_id, self._clock.now() + pause)
         elif denied.rule in {
             DenialRule.POSITION_CHANGED,
@@ -345,7 +350,7 @@ class MarketExits:
         position_id, reason = exit_.position.id, describe_error(error)
         result.failed[str(position_id)] = reason
         rejected = isinstance(error, OrderRejectedError)
-        pause = self._backoff.refused(position_id, reason, rejected=rejected)
+        pause = self._overtaken.refused(position_id, reason, rejected=rejected)
         unknown = isinstance(error, OutcomeUnknownError)
         repeats = any(prepared.order.intent.ladder_step is not None for prepared in sent)
         if unknown and (repeats or exit_.position.position_type is not PositionType.FUTURES):

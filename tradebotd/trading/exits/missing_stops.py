@@ -13,11 +13,13 @@ from tradebotd.ports.clock import Clock
 from tradebotd.storage.exit_groups import ExitGroup, GroupKind, Groups
 from tradebotd.storage.postgres.database import Database
 from tradebotd.trading.condition_alerts import ConditionAlerts, subject
+from tradebotd.trading.execution.lease import HeldBack
 from tradebotd.trading.exits.backoff import Backoff, RetryTimers
 from tradebotd.trading.exits.exit_intents import ExitIntent, RestingPair
 from tradebotd.trading.exits.resting_capability import GUARDS_ALONE
 from tradebotd.trading.exits.resting_groups import any_rests, unknown
 from tradebotd.trading.exits.resting_room import NO_ROOM
+from tradebotd.trading.exits.shortfalls import Shortfalls
 
 NOT_THERE: Final = "the stop that rested at the venue was not there any more"
 FIRST: Final = timedelta(milliseconds=100)  # nothing rests meanwhile
@@ -31,13 +33,19 @@ IN_DOUBT: Final = frozenset({DenialRule.EXIT_UNKNOWN, DenialRule.EXIT_RETIRING})
 class MissingStops:
     """Reasons by position. `failing`: of the last attempt; `lost`: alerted until a stop rests.
 
-    *on_pause* is called when a pause begins that ends before all others.
+    *on_pause* is called when a pause begins that ends before all others. *shortfalls*: of stops
+    that rest for less than is held, which is alerted, too.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, on_pause: Callable[[], None] | None = None
+        self,
+        database: Database,
+        clock: Clock,
+        on_pause: Callable[[], None] | None = None,
+        shortfalls: Shortfalls | None = None,
     ) -> None:
         self._clock = clock
+        self._shortfalls = shortfalls
         self.lost: dict[PositionId, str] = {}
         self._unreported: dict[PositionId, str] = {}  # lost, and maybe there again
         self._kept: dict[PositionId, tuple[str, datetime]] = {}  # alerted until then at least
@@ -124,6 +132,8 @@ class MissingStops:
     def accepted(self, position_id: PositionId) -> None:
         """Note that the venue has taken a stop; the refusals before count until it has RESTED."""
         self.backoff.accepted(position_id)
+        if self._shortfalls is not None:
+            self._shortfalls.on_stop_accepted(position_id)
         self._accepted.setdefault(position_id, self._clock.now())
 
     def gone_at_once(self, position_id: PositionId) -> bool:
@@ -144,6 +154,12 @@ class MissingStops:
         self.lose(position_id, reason)
         self._kept[position_id] = reason, self._clock.now() + TOLD_FOR
         return True
+
+    def is_held_back(self, position_id: PositionId, held_back: HeldBack | None) -> bool:
+        """Return whether no order may leave; then wait until one may, which is no refusal."""
+        if held_back is not None:
+            self.timers.hold_until(position_id, self._clock.now() + held_back.pause)
+        return held_back is not None
 
     def _has_rested(self, position_id: PositionId) -> bool:
         since = self._accepted.get(position_id)
@@ -191,8 +207,10 @@ class MissingStops:
         await self._alerts.update(_by_subject(self._conditions()))
 
     def _conditions(self) -> dict[PositionId, str]:
-        """Return what is lost, or was a moment ago and may be so again."""
-        return {one: reason for one, (reason, _) in self._kept.items()} | self.lost
+        """Return what is lost, or was a moment ago and may be so again; and what rests for less."""
+        kept = {one: reason for one, (reason, _) in self._kept.items()}
+        bounded = {} if self._shortfalls is None else self._shortfalls.reasons()
+        return bounded | kept | self.lost
 
 
 def _is_half_over(group: ExitGroup | None) -> bool:

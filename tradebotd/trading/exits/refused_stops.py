@@ -58,7 +58,7 @@ class RefusedStops:
         own check guards it.
         """
         if pair is not None:
-            await self.shortfalls.note_refused_stop(position, pair.quantity, error)
+            await self.shortfalls.note_refused_stop(position, pair, error)
         exit_ = self.met(position)
         if exit_ is not None or "trigger" not in error.reason:
             return exit_
@@ -81,20 +81,21 @@ class RefusedStops:
     async def _quote(self, position: Position) -> Decimal | None:
         """Return the venue's price; None when it fails in any way, or is not there in time."""
         symbol, venue = self._symbols[position.symbol], self.venues[position.venue]
+        asked_at = self._clock.now()
         try:
             with anyio.fail_after(QUOTE_SECONDS):
                 quote = (await venue.quotes([symbol])).get(position.symbol)
-                return None if quote is None else self._since_levels(position, quote)
+                return None if quote is None else self._since_levels(position, quote, asked_at)
         except (VenueError, TimeoutError) as failed:
             log.warning("price lookup failed", symbol=position.symbol, error=str(failed))
         except Exception:
             log.exception("venue quotes failed", venue=position.venue)
         return None
 
-    def _since_levels(self, position: Position, quote: Quote) -> Decimal | None:
+    def _since_levels(self, position: Position, quote: Quote, asked_at: datetime) -> Decimal | None:
         """Return the price that ends the position; None of a trade of before its levels."""
         kind = position.trigger_kind
-        at = quote.at(kind, self._clock.now())
+        at = quote.at(kind, asked_at)
         is_older = kind is PriceKind.LAST and at < self._levels_since(position)
         return None if is_older else quote.price(kind)
 

@@ -36,7 +36,6 @@ from tradebotd.trading.exits.exit_intents import (
     ExitIntent,
     RestingPair,
     ends_too_early,
-    follows,
     near_enough,
     resting_exits,
 )
@@ -94,7 +93,7 @@ class RestingStops:
         self._checked, self._due = set[PositionId](), DueChecks()  # checked since it changed
         self.queue, self._places = RestingQueue(), dict[PositionId, VenueName]()
         self.pairs, self.times = LiveStops(clock, times), times
-        self.missing = MissingStops(database, clock, self.queue.wake)
+        self.missing = MissingStops(database, clock, self.queue.wake, refusals.shortfalls)
         self.failing, self.is_attended = self.missing.failing, False
         placement.subscribe(retired=self._on_retired, withdrawn=self.pairs.withdrawn)
 
@@ -149,12 +148,7 @@ class RestingStops:
         live, wanted = self.live(position.id), self._capability.wanted(position)
         if wanted is None and self._capability.stays(position, live):
             return position.id not in self._checked  # one may rest from before
-        if live is None or wanted is None:
-            return live != wanted
-        if near_enough(live, wanted, position.side):
-            return False
-        just_now = self.pairs.was_moved_just_now(position.id)
-        return not (just_now and follows(live, wanted, position.side))
+        return self.pairs.is_due(position, live, wanted)
 
     def on_order_settled(self, position_id: PositionId) -> None:
         """Mark the position for a check: one of its orders has come to its end."""
@@ -213,6 +207,7 @@ class RestingStops:
         finally:
             if position_id not in held:  # it has ended while its stop was on its way
                 self.forget(position_id)
+        await self._refusals.shortfalls.tell_stop(position_id)
         if (reason := self.failing.get(str(position_id))) is not None:
             failed[str(position_id)] = reason
         return hit
@@ -232,8 +227,13 @@ class RestingStops:
         except OrderRejectedError as error:
             return await self._on_triggered_meanwhile(position, error)
         except (VenueError, TimeoutError) as error:
-            self._refused(position, error)
+            if not self._is_held_back(position):
+                self._refused(position, error)
         return None
+
+    def _is_held_back(self, position: Position) -> bool:
+        held_back = self._placement.orders.held_back(position.venue)
+        return self.missing.is_held_back(position.id, held_back)
 
     async def _maintain(self, position: Position, read: ExitRead) -> None:
         if not self._days.is_open(position):
@@ -268,6 +268,10 @@ class RestingStops:
             if (reason := self._capability.taken_by_venue_alone(position)) is not None:
                 self.missing.lost[position.id] = reason
             return
+        if rests is not None and wanted.quantity > rests.quantity:
+            is_fresh = False  # the venue may have been asked meanwhile
+            if not await self._refusals.shortfalls.may_grow(read.position, rests, wanted):
+                wanted = self._capability.wanted(read.position) or rests
         if rests is not None and near_enough(rests, wanted, position.side):
             self._settled(position.id, replace(rests, reason=wanted.reason))
             return
@@ -316,9 +320,7 @@ class RestingStops:
                 raise OrderRejectedError(MET)  # as the venue would, which takes a while to say so
             if self.missing.gone_at_once(position.id):
                 return
-        held_back = self._placement.orders.held_back(position.venue)
-        if held_back is not None:  # no refusal: it is due as soon as it may leave
-            self.missing.timers.hold_until(position.id, self._clock.now() + held_back.pause)
+        if self._is_held_back(position):
             return
         try:
             self._capability.limit(position, wanted)

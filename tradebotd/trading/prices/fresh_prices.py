@@ -180,7 +180,8 @@ class FreshPrices:
         """Ask the venue in one call; a failure is noted in *quotes*. *now*: of the question.
 
         A kind that the venue does not tell now is left out: no other one stands in for it. So is
-        one that is too old by the venue's own word, and why is noted.
+        one that is too old by the venue's own word. A last price of before the session is, too, and
+        that is noted: until it trades again there is none.
         """
         answer = await ask_quotes(self.venues[venue], list(to_ask.symbols.values()))
         if isinstance(answer, str):
@@ -192,27 +193,30 @@ class FreshPrices:
             if price is None:
                 continue
             at = answer[symbol].at(kind, now)
-            reason = self._too_old(symbol, kind, at, now)
-            if reason is not None:
-                quotes.unusable[symbol, kind] = reason
+            if self._is_before_session(symbol, kind, at, now):
+                quotes.unusable[symbol, kind] = EARLY
                 continue
-            in_force = kind in {PriceKind.BID, PriceKind.ASK}  # until another one is made
+            if kind is not PriceKind.LAST and now - at > FRESH:
+                continue  # the venue has none that is so now
+            # A bid or an ask holds until the next one is made, so it is of now; one that was made
+            # longer ago than FRESH may as well be one of a feed that has stopped.
+            in_force = kind in {PriceKind.BID, PriceKind.ASK}
             found[symbol, kind] = Dated(price, now if in_force else at)
         return found
 
-    def _too_old(self, symbol: str, kind: PriceKind, at: datetime, now: datetime) -> str | None:
-        """Return why a venue's price of *at* ends nothing now, or None.
+    def _is_before_session(self, symbol: str, kind: PriceKind, at: datetime, now: datetime) -> bool:
+        """Return whether a venue's price of *at* is of before the session that is open now.
 
-        The last price may be old: nothing has been traded since. One of before the session may
-        not: what was traded then can no longer be had.
+        A last price may be old otherwise: nothing has been traded since. What was traded before the
+        session can no longer be had. Of another kind there should be one soon after its start.
         """
-        if kind is not PriceKind.LAST:
-            return f"its {kind} price has stopped coming" if now - at > FRESH else None
         market = self.symbols[symbol]
         if market.calendar == ALWAYS_OPEN:
-            return None
+            return False
         hours = self.calendars[market.calendar].hours_at(now)
-        return EARLY if hours is not None and at < hours.open else None
+        if hours is None or at >= hours.open:
+            return False
+        return kind is PriceKind.LAST or now - hours.open <= FRESH
 
 
 async def ask_quotes(venue: Venue, symbols: Sequence[MarketSymbol]) -> dict[str, Quote] | str:

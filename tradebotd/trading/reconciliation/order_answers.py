@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 import anyio
-from anyio import current_time
 
 from tradebotd.domain.errors import VenueError, describe_error
 from tradebotd.domain.ids import ClientOrderId, VenueName
@@ -15,8 +14,8 @@ from tradebotd.ports.venue import OrderLookup
 from tradebotd.trading.contradictions import answer_contradiction
 from tradebotd.trading.reconciliation.venue_round import VenueRound, side_by_side
 
-# For all orders at one venue, less than a round's patience: what proves an order absent, and what
-# is held there, is asked for after them.
+# Of the venue's own time, for all orders there; less than a round's patience: what proves an order
+# absent, and what is held there, is asked for after them.
 ORDERS_SECONDS: Final = 20.0
 AT_ONCE: Final = 6  # orders that one venue is asked for: each may take two questions
 
@@ -61,13 +60,13 @@ class OrderAnswers:
         one_at_a_time = anyio.Lock()
 
         async def ask_at(name: VenueName) -> None:
-            began, left = current_time(), iter([one for one in in_turn if one.venue == name])
+            before, left = venues.spent(name), iter([one for one in in_turn if one.venue == name])
 
             async def work(_: int) -> None:
                 for order in left:
                     if order.client_order_id in in_flight:
                         continue
-                    if current_time() - began > ORDERS_SECONDS:
+                    if venues.spent(name) - before > ORDERS_SECONDS:
                         reason = f"{name} answers too slowly"
                         answer = Answer(asked_at=self._host.now(), reason=reason)
                     else:

@@ -137,6 +137,17 @@ class Reconciler:
             second.resolved += first.resolved
             return second
 
+    async def settle(self) -> bool:
+        """Ask for orders in doubt alone, once a reconciliation has; return False during one.
+
+        Raises DatabaseUnavailableError.
+        """
+        if self._one_at_a_time.locked() or not self._settled_since_start:
+            return False
+        async with self._one_at_a_time:
+            await self._searches.settle(VenueRound(self._venues))
+        return True
+
     async def _look(self, venues: VenueRound) -> Reconciled:
         gaps = self._streams.gaps
         settled = await self._searches.settle(venues)

@@ -58,6 +58,11 @@ class VenueRound:
         finally:
             self._end(name)
 
+    def spent(self, name: VenueName) -> float:
+        """Return for how many seconds the venue was asked; side by side counts once."""
+        spent = self._spent.get(name, 0.0)
+        return spent + current_time() - self._since[name] if self._asking.get(name) else spent
+
     def _begin(self, name: VenueName) -> None:
         asking = self._asking.get(name, 0)
         self._asking[name] = asking + 1
@@ -65,10 +70,8 @@ class VenueRound:
             self._since[name] = current_time()
 
     def _end(self, name: VenueName) -> None:
-        """Count the time of questions that were asked side by side once."""
-        now = current_time()
-        spent = self._spent.get(name, 0.0) + now - self._since[name]
-        self._spent[name], self._since[name] = spent, now
+        spent = self.spent(name)
+        self._spent[name], self._since[name] = spent, current_time()
         self._asking[name] -= 1
         if spent > PATIENCE_SECONDS:
             self._silent.setdefault(name, f"{name} answers too slowly")

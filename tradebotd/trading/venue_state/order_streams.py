@@ -1,8 +1,8 @@
 """Order streams of the venues: which are interrupted, and what they may have missed.
 
-Orders of a venue whose stream is silent are asked for at once, and at a shorter interval than the
-schedule's; what happened while it was interrupted is asked for as soon as it is subscribed again,
-and no entry is made there before that.
+While a venue's stream is silent all is asked for at once, and at a shorter interval than the
+schedule's: orders more often than holdings, whose questions are many. What happened while it was
+interrupted is asked for as soon as it is subscribed again, and no entry is made there before that.
 """
 
 import math
@@ -24,13 +24,14 @@ from tradebotd.trading.venue_state.venue_holds import VenueHolds
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS: Final = 3.0  # host: so often, and at once, orders are asked for while one is silent
+POLL_SECONDS: Final = 3.0  # host: so often orders are asked for while a stream is silent
+COMPARE_SECONDS: Final = 15.0  # host: so often everything is
 SAID_AFTER_SECONDS: Final = 25.0  # host: venues interrupt their streams for moments each day
-AGAIN_SECONDS: Final = 0.25  # a reconciliation was under way already
+AGAIN_SECONDS: Final = 0.25  # host: a reconciliation was under way already
 STREAM: Final = "order stream"
 
 Reconcile = Callable[[], Awaitable[bool]]
-"""Reconcile now; False: one is under way, which may have begun before."""
+"""Reconcile now, all or the orders alone; False: one is under way, which may have begun before."""
 
 
 class Gap(NamedTuple):
@@ -67,7 +68,7 @@ class OrderStreams:
         self._missed: dict[VenueName, datetime] = {}  # since when, of those that are interrupted
         self._gaps: dict[VenueName, Gap] = {}  # to be covered now
         self._number = 0  # of the latest gap, of any venue
-        self._polled_at = now
+        self._polled_at = self._compared_at = now  # orders, everything
         self._alerts = ConditionAlerts(database, clock, AlertCode.ORDER_STREAM_LOST, "warning")
         self._wake = anyio.Event()
 
@@ -93,7 +94,7 @@ class OrderStreams:
     def _lost(self, venue: VenueName, since: datetime) -> None:
         if venue not in self._silent:
             log.warning("order stream lost", venue=venue, since=since)
-            self._polled_at = -math.inf  # what it has not told may be a stop that is gone
+            self._compared_at = -math.inf  # what it has not told may be a stop that is gone
         self._silent.setdefault(venue, self._host.monotonic())
         self._missed[venue] = min(since, self._missed.get(venue, since))
 
@@ -106,6 +107,7 @@ class OrderStreams:
             return
         self._number += 1
         self._gaps[venue] = gap = Gap(min(known), self._number)
+        self._compared_at = -math.inf
         self._holds.hold(venue, STREAM, f"what {venue} may not have told is being asked for")
         log.warning("order stream subscribed again", venue=venue, gap_since=gap.since)
 
@@ -130,10 +132,13 @@ class OrderStreams:
 
     # While it runs
 
-    async def attend(self, reconcile: Reconcile) -> None:
-        """See to gaps at once and to silent streams at their interval, until cancelled."""
+    async def attend(self, reconcile: Reconcile, settle: Reconcile) -> None:
+        """See to gaps at once and to silent streams at their intervals, until cancelled.
+
+        *reconcile* all that the venues have; *settle* orders alone.
+        """
         while True:
-            seconds = await self.look(reconcile)
+            seconds = await self.look(reconcile, settle)
             if self._wake.is_set():
                 self._wake = anyio.Event()
                 continue
@@ -141,19 +146,34 @@ class OrderStreams:
                 await self._wake.wait()
             self._wake = anyio.Event()
 
-    async def look(self, reconcile: Reconcile) -> float | None:
+    async def look(self, reconcile: Reconcile, settle: Reconcile) -> float | None:
         """Do what is due; the seconds until something else may be. None: not before news."""
-        now = self._host.monotonic()
-        waits = bool(self._silent) and now - self._polled_at < POLL_SECONDS
-        if self._gaps or (self._silent and not waits):
-            self._polled_at = now
-            try:
-                if not await reconcile():
-                    return AGAIN_SECONDS
-            except (DatabaseUnavailableError, TimeoutError) as error:
-                log.warning("a silent order stream could not be made up for", error=str(error))
+        is_done = True
+        if self._silent or self._gaps:
+            now = self._host.monotonic()
+            if now - self._compared_at >= COMPARE_SECONDS:
+                is_done = await self._ask(reconcile, now, now)
+            elif now - self._polled_at >= POLL_SECONDS:
+                is_done = await self._ask(settle, now, self._compared_at)
         await self._tell()
-        return self._next_look()
+        return self._next_look() if is_done else AGAIN_SECONDS
+
+    async def _ask(self, what: Reconcile, polled_at: float, compared_at: float) -> bool:
+        """Ask; return False, and it stays due, where that was under way already."""
+        before = self._polled_at, self._compared_at
+        self._polled_at, self._compared_at = polled_at, compared_at
+        try:
+            is_done = await what()
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            log.warning("a silent order stream could not be made up for", error=str(error))
+            return True
+        except Exception:
+            log.exception("a silent order stream could not be made up for")
+            return True
+        if not is_done:  # a stream that was lost meanwhile is due in any case
+            self._polled_at = min(self._polled_at, before[0])
+            self._compared_at = min(self._compared_at, before[1])
+        return is_done
 
     def _next_look(self) -> float | None:
         """Return the seconds until a poll is due, or a stream is silent for long enough to say."""
