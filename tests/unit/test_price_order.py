@@ -26,7 +26,7 @@ class Told(NamedTuple):
     def tick(self) -> Tick:
         at = NOON + timedelta(seconds=self.seconds)
         repeats = self.how != STREAMED
-        return Tick(at, "A", Decimal(self.price), True, repeats, timed=self.how == TIMED)
+        return Tick(at, "A", Decimal(self.price), repeats=repeats, timed=self.how == TIMED)
 
 
 def told(*prices: Told) -> tuple[list[bool], Decimal | None]:
@@ -58,7 +58,7 @@ def test_a_price_without_a_time_hides_no_newer_print(
     prices: Sequence[Told], recorded: list[bool], known: int
 ) -> None:
     """M3.10: it is dated at its question, and may be of any print before that."""
-    assert told(*prices) == (recorded, known)
+    assert told(*prices) == (recorded, Decimal(known))
 
 
 def test_a_print_is_seen_when_it_was_traded() -> None:
