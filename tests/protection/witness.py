@@ -7,6 +7,7 @@ from typing import Any, Final
 import anyio
 
 from tests.protection.places import Place
+from tests.simulators.shared.faults import Executed, Kind
 
 LOOK_EVERY: Final = 0.01  # seconds between two looks at the ledger
 WHOLE: Final = Decimal("0.99")  # of a position; the rest may be a fee that left it, or dust
@@ -16,8 +17,9 @@ WHOLE: Final = Decimal("0.99")  # of a position; the rest may be a fee that left
 class Spell:
     """Something was held without a stop. `after`: what came before it, of this symbol.
 
-    Of its `seconds`: `down` without a process, `deaf` without the venue's stream. `lost`: answers
-    that were, meanwhile; `refused`: stops that were; `untold`: an event of its end was lost.
+    Of its `seconds`: `down` without a process, `deaf` without the venue's stream. Of requests for
+    this symbol meanwhile, `lost`: those that were, or their answers were; `late`: answers that were;
+    `refused`: stops that were. `untold`: an event of its end was lost.
     """
 
     symbol: str
@@ -26,6 +28,7 @@ class Spell:
     down: float = 0.0
     deaf: float = 0.0
     lost: int = 0
+    late: int = 0
     refused: int = 0
     untold: bool = False
 
@@ -37,7 +40,8 @@ class Spell:
     @property
     def is_told(self) -> bool:
         """Whether the venue has told and answered all that there was."""
-        return not (self.down or self.deaf or self.lost or self.refused or self.untold)
+        troubled = self.down or self.deaf or self.lost or self.late or self.refused
+        return not (troubled or self.untold)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -81,13 +85,18 @@ class Witness:
         return self.place.look(name).held <= self.place.quantity * (1 - WHOLE)
 
     def _note_faults(self) -> None:
+        """Note what requests have met since the last look, each for its own symbol."""
         met = self.place.server.faults.met
-        for fault, _ in met[self._met :]:
-            for spell in self._spells.values():
-                if fault.status >= 400:
-                    spell.refused += 1
-                else:
-                    spell.lost += 1
+        for fault, asked in met[self._met :]:
+            spell = self._spells.get(asked.symbol)
+            if spell is None:
+                continue
+            if fault.status >= 400:
+                spell.refused += 1
+            elif fault.kind is Kind.RESET or fault.executed is Executed.NEVER:
+                spell.lost += 1
+            elif fault.kind is Kind.DELAY:
+                spell.late += 1
         self._met = len(met)
 
     def _look(self, name: str, passed: float) -> None:
