@@ -34,6 +34,7 @@ def test_a_fault_is_that_of_the_symbol_whose_request_has_met_it(
     witness._note_faults()
     assert (own.lost, own.late, own.refused) == counted
     assert (own.is_told, other.is_told) == (False, True)
+    assert witness.lost == ({"BTCUSDT"} if own.lost else set())
 
 
 @pytest.mark.parametrize(

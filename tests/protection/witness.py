@@ -56,12 +56,14 @@ class Witness:
     """`positions`: spells of each; `doing`: what befell each symbol last.
 
     A suite sets `is_down` while no process is there, and `untold` of symbols an event of which is lost.
+    `lost`: symbols of which a request was lost, or its answer.
     """
 
     place: Place
     is_down: bool = False
     doing: dict[str, str] = field(default_factory=dict)
     untold: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     positions: list[list[Spell]] = field(default_factory=list)
     _open: dict[str, list[Spell]] = field(default_factory=dict)
     _spells: dict[str, Spell] = field(default_factory=dict)
@@ -88,15 +90,15 @@ class Witness:
         """Note what requests have met since the last look, each for its own symbol."""
         met = self.place.server.faults.met
         for fault, asked in met[self._met :]:
+            refused = fault.status >= 400
+            lost = not refused and (fault.kind is Kind.RESET or fault.executed is Executed.NEVER)
+            if lost:
+                self.lost.add(asked.symbol)
             spell = self._spells.get(asked.symbol)
-            if spell is None:
-                continue
-            if fault.status >= 400:
-                spell.refused += 1
-            elif fault.kind is Kind.RESET or fault.executed is Executed.NEVER:
-                spell.lost += 1
-            elif fault.kind is Kind.DELAY:
-                spell.late += 1
+            if spell is not None:
+                spell.refused += refused
+                spell.lost += lost
+                spell.late += fault.kind is Kind.DELAY
         self._met = len(met)
 
     def _look(self, name: str, passed: float) -> None:
