@@ -99,11 +99,12 @@ def _report(options: argparse.Namespace, wanted: set[int], codes: list[int], sec
         [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     )
     rows = [row for row in rows if row["number"] in wanted]
-    bad = [row["number"] for row in rows if row["violations"]]
+    bad = [row["number"] for row in rows if row["violations"] or not row["killed"]]
     kills = sum(row["killed"] for row in rows)
     by_scenario = Counter(row["scenario"] for row in rows)
     print(
-        f"{len(rows)} of {len(wanted)} runs, {kills} kills, {len(bad)} with violations, {seconds:.0f} s"
+        f"{len(rows)} of {len(wanted)} runs, {kills} kills, {len(bad)} with violations or unkilled,"
+        f" {seconds:.0f} s"
     )
     print(", ".join(f"{name} {count}" for name, count in sorted(by_scenario.items())))
     if bad:

@@ -66,7 +66,7 @@ def _options() -> argparse.Namespace:
 
 
 def _report(rows: list[Verdict]) -> int:
-    """Print the figures; 1 where they are beyond the bounds, or something went wrong."""
+    """Print the figures; 1 where they are beyond the bounds or missing, or something went wrong."""
     spells = [Spell(**each) for row in rows for each in row.details.get("spells", ())]
     told = [each.seconds for each in spells if each.is_told]
     known = [each.own for each in spells if not each.untold and not each.lost]
@@ -74,7 +74,7 @@ def _report(rows: list[Verdict]) -> int:
         f"spells, but for seconds without a process, and lost answers: {len(known)}, {figures(known)}"
     )
     print(f"  told, and answered: {len(told)}, {figures(told)}")
-    for what in ("refused", "lost", "deaf", "down"):
+    for what in ("refused", "late", "lost", "deaf", "down"):
         some = [each.own for each in spells if getattr(each, what) and not each.untold]
         print(f"  {what}: {len(some)}, {figures(some)}")
     untold = [each.own for each in spells if each.untold]
@@ -87,8 +87,10 @@ def _report(rows: list[Verdict]) -> int:
         causes[spell.after].append(spell.own)
     for after, each in sorted(causes.items()):
         print(f"  after {after}: {len(each)}, {figures(each)}")
+    if not told:
+        print("no spell was told and answered: there is nothing to judge by")
     beyond = percentile(told, 0.99) > P99 or max(known, default=0) > WORST
-    return int(beyond or any(row.violations for row in rows))
+    return int(not told or beyond or any(row.violations for row in rows))
 
 
 def figures(seconds: list[float]) -> str:

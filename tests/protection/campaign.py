@@ -14,6 +14,7 @@ from tests.protection.daemon import Daemon, Setting, living, seconds_of
 from tests.protection.plan import Plan, drawn
 from tests.protection.witness import Spell, Witness
 from tests.simulators.shared.faults import Executed, Fault, Kind, answered
+from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     EntryPostponedError,
     OrderDeniedError,
@@ -30,6 +31,7 @@ REFUSED: Final = (
     OrderRejectedError,
     VenueUnavailableError,
 )
+IN_DOUBT: Final = frozenset({DenialRule.EXIT_LEFT_OVER, DenialRule.ORDER_UNKNOWN})
 PATIENCE: Final = 120.0  # until a stop rests again, or nothing is held
 DOUBT: Final = 20.0  # then a stop may be in doubt for as long as the venue's rules have it
 LOOK: Final = 0.02
@@ -158,6 +160,7 @@ class Trial:
         self.life, self.witness, self.wrong = life, witness, wrong
         self.place = witness.place
         self.faults = self.place.server.faults
+        self._denied: DenialRule | None = None  # why the latest entry was
 
     async def run(self, todo: list[Plan]) -> None:
         for plan in todo:
@@ -216,9 +219,12 @@ class Trial:
 
     async def _entered(self, entry: str) -> bool:
         """Enter, once the exits of the position before are gone."""
+        self._denied = None
         with anyio.move_on_after(PATIENCE):
             while not await self._sent(entry):  # noqa: ASYNC110 - no event tells
                 await anyio.sleep(AGAIN)
+        if self._is_flat() and self._denied in IN_DOUBT and self.name in self.witness.lost:
+            return False  # an order of unknown outcome that can rest is in doubt for an hour
         if not await until(lambda: not self._is_flat()):
             self.wrong.append(f"{self.name}: not entered")
             return False
@@ -249,12 +255,16 @@ class Trial:
                     await self._enter_in_parts(daemon)
                 else:
                     await daemon.enter(self.name, self.place.quantity)
-            except REFUSED:
+            except REFUSED as error:
+                self._denied = error.rule if isinstance(error, OrderDeniedError) else None
                 return False  # a fault that is meant for a stop may meet it, too
             except OutcomeUnknownError:
                 return True  # it is found, or missed below
         if call.cancelled_caught:  # what has left is there after the way of its bytes
             await anyio.sleep(1.0)
+            if entry == plans.IN_PARTS:  # no rest of it fills when the price falls
+                self.place.offer(self.name, self.place.quantity)
+                self.place.move(self.name, self.place.price(self.name))
             return not self._is_flat()
         return True
 

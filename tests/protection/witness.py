@@ -7,6 +7,7 @@ from typing import Any, Final
 import anyio
 
 from tests.protection.places import Place
+from tests.simulators.shared.faults import Executed, Kind
 
 LOOK_EVERY: Final = 0.01  # seconds between two looks at the ledger
 WHOLE: Final = Decimal("0.99")  # of a position; the rest may be a fee that left it, or dust
@@ -16,8 +17,9 @@ WHOLE: Final = Decimal("0.99")  # of a position; the rest may be a fee that left
 class Spell:
     """Something was held without a stop. `after`: what came before it, of this symbol.
 
-    Of its `seconds`: `down` without a process, `deaf` without the venue's stream. `lost`: answers
-    that were, meanwhile; `refused`: stops that were; `untold`: an event of its end was lost.
+    Of its `seconds`: `down` without a process, `deaf` without the venue's stream. Of requests for
+    this symbol meanwhile, `lost`: those that were, or their answers were; `late`: answers that were;
+    `refused`: stops that were. `untold`: an event of its end was lost.
     """
 
     symbol: str
@@ -26,6 +28,7 @@ class Spell:
     down: float = 0.0
     deaf: float = 0.0
     lost: int = 0
+    late: int = 0
     refused: int = 0
     untold: bool = False
 
@@ -37,7 +40,8 @@ class Spell:
     @property
     def is_told(self) -> bool:
         """Whether the venue has told and answered all that there was."""
-        return not (self.down or self.deaf or self.lost or self.refused or self.untold)
+        troubled = self.down or self.deaf or self.lost or self.late or self.refused
+        return not (troubled or self.untold)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -52,12 +56,14 @@ class Witness:
     """`positions`: spells of each; `doing`: what befell each symbol last.
 
     A suite sets `is_down` while no process is there, and `untold` of symbols an event of which is lost.
+    `lost`: symbols of which a request was lost, or its answer.
     """
 
     place: Place
     is_down: bool = False
     doing: dict[str, str] = field(default_factory=dict)
     untold: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     positions: list[list[Spell]] = field(default_factory=list)
     _open: dict[str, list[Spell]] = field(default_factory=dict)
     _spells: dict[str, Spell] = field(default_factory=dict)
@@ -81,13 +87,18 @@ class Witness:
         return self.place.look(name).held <= self.place.quantity * (1 - WHOLE)
 
     def _note_faults(self) -> None:
+        """Note what requests have met since the last look, each for its own symbol."""
         met = self.place.server.faults.met
-        for fault, _ in met[self._met :]:
-            for spell in self._spells.values():
-                if fault.status >= 400:
-                    spell.refused += 1
-                else:
-                    spell.lost += 1
+        for fault, asked in met[self._met :]:
+            refused = fault.status >= 400
+            lost = not refused and (fault.kind is Kind.RESET or fault.executed is Executed.NEVER)
+            if lost:
+                self.lost.add(asked.symbol)
+            spell = self._spells.get(asked.symbol)
+            if spell is not None:
+                spell.refused += refused
+                spell.lost += lost
+                spell.late += fault.kind is Kind.DELAY
         self._met = len(met)
 
     def _look(self, name: str, passed: float) -> None:

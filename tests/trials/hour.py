@@ -32,7 +32,7 @@ from tests.acceptance.daemon_process import (
 from tests.trials import books, settings, told
 from tests.trials.judge import Judge
 from tests.trials.market import Market
-from tests.trials.processes import MODULES, Told, simulators
+from tests.trials.processes import MODULES, Told, now_ms, simulators
 from tests.trials.troubles import KINDS, Troubles
 
 VENUES: Final = ("spot", "usdm", "alpaca")
@@ -43,6 +43,10 @@ LOOK_SECONDS: Final = 0.25
 PAUSE_SECONDS: Final = 4.0  # between two looks at the books: venues count what they are asked
 FLATTENS: Final = 3
 DISCOUNT: Final = 0.5  # of the run: from here on fees at spot are paid in BNB
+
+
+class RefusedError(RuntimeError):
+    """Refusal or failure of a command, with what it said."""
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Trial:
     fared: told.Fared = field(default_factory=told.Fared)
     found: list[str] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
+    not_flattened: list[tuple[int, str]] = field(default_factory=list)  # when, and what was said
 
     @property
     def socket(self) -> Path:
@@ -69,10 +74,10 @@ class Trial:
         return f"postgresql:///postgres?host={quote(str(place))}&user=tradebotd"
 
     async def ctl(self, *arguments: str) -> Any:
-        """`tradebotctl … --json`: what it printed; raises RuntimeError where it failed."""
+        """`tradebotctl … --json`: what it printed; raises RefusedError where it failed."""
         done = await anyio.to_thread.run_sync(lambda: control(self.socket, *arguments, "--json"))
         if done.returncode:
-            raise RuntimeError(f"tradebotctl {arguments}: {done.stderr or done.stdout}")
+            raise RefusedError(done.stdout.strip() or done.stderr.strip())
         return json.loads(done.stdout)
 
     async def begin(self) -> None:
@@ -136,16 +141,25 @@ class Trial:
         return alerts
 
     async def flatten(self) -> None:
-        """Close everything; what is left of it the first time is tried again."""
-        for _ in range(FLATTENS - 1):
+        """Close everything; what is left of it is tried again, and why is judged in the end."""
+        for attempt in range(FLATTENS):
+            if attempt:
+                await anyio.sleep(PAUSE_SECONDS)
             try:
                 await self.ctl("flatten", "--yes")
-            except RuntimeError as error:
+            except RefusedError as error:
+                self.not_flattened.append((now_ms(), str(error)))
                 self.figures.setdefault("flatten again", []).append(str(error))
-                await anyio.sleep(PAUSE_SECONDS)
             else:
                 return
-        await self.ctl("flatten", "--yes")
+
+    def unexplained(self, judge: Judge) -> list[str]:
+        """Return the flattens that failed without a trouble of the trial's."""
+        return [
+            f"flatten failed: {said}"
+            for at_ms, said in self.not_flattened
+            if not judge.explains_failure(said, at_ms)
+        ]
 
     async def flat(self) -> None:
         """Wait until nothing is held nor ordered."""
@@ -207,7 +221,8 @@ async def run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         alerts = await trial.keep_evidence()
         ended = await anyio.to_thread.run_sync(trial.daemon.terminate)
     events = told.lines_of(trial.daemon.log_path)
-    trial.found += Judge(folder).violations()
+    judge = Judge(folder)
+    trial.found += judge.violations() + trial.unexplained(judge)
     if ended.exit_code:
         trial.found.append(f"the daemon ended with {ended.exit_code}")
     return {

@@ -1,13 +1,14 @@
 """`python -m tests.trials.judge FOLDER`: what a trial's daemon said, line by line and alert by alert.
 
 Each error line and each alert is explained by a trouble of the trial's own, at that place and time and
-of a kind that has such an effect, or it is a violation. A lost answer leaves one order in doubt: what
-names that order is explained until its outcome is known.
+of a kind that has such an effect, or it is a violation. A lost answer leaves one order in doubt: that it
+is, is explained until its outcome is known.
 """
 
 import argparse
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,15 +17,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.trials import told
-from tests.trials.causes import ORDER_NAME, Cause, Row, causes, parts_of, places_of
+from tests.trials.causes import ORDER_NAME, SHOWS, Cause, Row, causes, parts_of, places_of
 from tests.trials.processes import MODULES
 from tests.trials.settings import SYMBOLS
+from tradebotd.config.values import parse_duration
+from tradebotd.domain.instrument import ALWAYS_OPEN
+from tradebotd.domain.job import Every
+from tradebotd.jobs.default_schedule import default_specs
 
 DOUBT_SECONDS: Final = 90.0  # in which the outcome of an order is known at the latest
 GRACE_SECONDS: Final = 10.0  # a job that had begun before ends with what it saw
 SOON_SECONDS: Final = 3.0  # between a lost answer and the line that says so
 MINUTE_SECONDS: Final = 90.0  # in which a stream of candles tells one at the latest
-JOB_SECONDS: Final = 600.0  # in which runs of a job that failed make an alert of it
 
 # What a text says, and the kinds of troubles that have it said.
 EFFECTS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
@@ -39,6 +43,10 @@ EFFECTS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     (r"nothing was told", frozenset({"mute", "cut", "ban", "banned"})),
     (r"outcome of order \w+ is unknown", frozenset({"failure"})),  # it was looked up, in vain
 )
+# What is said of an order in doubt: that it is, or what waits for it.
+DOUBTFUL: Final = re.compile(
+    r"outcome of order \w+ is unknown|not known to be gone: |the venue has never seen it"
+)
 EVENTS: Final = {"venue banned": frozenset({"ban", "banned"})}
 CODES: Final = {
     "venue_banned": frozenset({"ban", "banned"}),
@@ -51,7 +59,7 @@ OVER: Final = frozenset({"order inferred absent", "order resolved"})
 
 @dataclass
 class Doubt:
-    """An order whose answer was lost by a trouble: what names it is explained until it is *over_ms*."""
+    """An order whose answer was lost by a trouble: that it is in doubt is explained until *over_ms*."""
 
     since_ms: int
     over_ms: int
@@ -70,6 +78,8 @@ class Judge:
     doubts: dict[str, Doubt] = field(default_factory=dict)
     untold: set[str] = field(default_factory=set)  # purses that have jumped, nobody knows why
     jobs: dict[str, list[int]] = field(default_factory=dict)  # failures that are explained
+    intervals: dict[str, float] = field(default_factory=dict)  # seconds, of jobs that have one
+    payments: list[Row] = field(default_factory=list)  # at spot, that no jump has been yet
 
     def __post_init__(self) -> None:
         self.events = told.lines_of(self.folder / "trial.log")
@@ -82,6 +92,10 @@ class Judge:
         for event in self.events:
             if event.get("event") == "order sent":
                 self.orders[event["client_order_id"]] = places[event["symbol"]]
+        self.intervals = intervals_of(self.folder / "trial.toml")
+        ledgers = self.folder / "ledgers.json"
+        paid = json.loads(ledgers.read_text())["spot"]["payments"] if ledgers.exists() else []
+        self.payments = [each for each in paid if each["asset"] == "USDT"]
         self._doubt()
 
     def violations(self) -> list[str]:
@@ -145,23 +159,34 @@ class Judge:
         if code == "cash_jumped":
             return subject not in self.untold  # each time it was told is a line of the log
         if code in OF_JOBS:
-            failed = self.jobs.get(subject.split()[0], [])
-            return any(0 <= moments[0] - each <= 1000 * JOB_SECONDS for each in failed)
+            return all(self._has_failed(subject.split()[0], each) for each in moments)
         text = f"{subject} {row['message']}"
         if code in CODES:
             places = places_of(text, self.positions, self.orders)
             return all(self._has(CODES[code], places, each, text) for each in moments)
         return all(self._explains(text, text, each) for each in moments)
 
+    def _has_failed(self, job: str, at_ms: int) -> bool:
+        """Return whether an explained failure was the job's latest run, or may have been, then."""
+        within = 1000 * (self.intervals.get(job, 0.0) + SHOWS["failure"])
+        return any(0 <= at_ms - each <= within for each in self.jobs.get(job, []))
+
+    def explains_failure(self, said: str, at_ms: int) -> bool:
+        """Return whether each part of what a command has *said* is explained."""
+        return all(self._explains(each, each, at_ms) for each in said_parts(said))
+
     def _explains(self, text: str, about: str, at_ms: int) -> bool:
         """Return whether *text* is an effect of a trouble that was at the place of what it is *about*."""
-        for name in ORDER_NAME.findall(about):
-            doubt = self.doubts.get(name)
-            if doubt is not None and doubt.since_ms <= at_ms <= doubt.over_ms:
-                return True
+        names = {*ORDER_NAME.findall(about)}
+        if names and DOUBTFUL.search(text) and all(self._doubts(each, at_ms) for each in names):
+            return True
         places = places_of(about, self.positions, self.orders)
         kinds = [kinds for pattern, kinds in EFFECTS if re.search(pattern, text)]
         return any(self._has(each, places, at_ms, text) for each in kinds)
+
+    def _doubts(self, name: str, at_ms: int) -> bool:
+        doubt = self.doubts.get(name)
+        return doubt is not None and doubt.since_ms <= at_ms <= doubt.over_ms
 
     def _has(self, kinds: frozenset[str], places: set[str], at_ms: int, text: str = "") -> bool:
         late = MINUTE_SECONDS if "candles are asked for" in text else 0.0
@@ -171,17 +196,43 @@ class Judge:
         )
 
     def _is_paid(self, event: Row) -> bool:
-        """Return whether the jump is the sum of the latest payments at spot: its demo tells none."""
+        """Return whether the jump is the sum of the latest payments at spot: its demo tells none.
+
+        They are used up then, and those before them with them.
+        """
         if (event["venue"], event["asset"]) != ("spot", "USDT"):
             return False
-        ledger = json.loads((self.folder / "ledgers.json").read_text())["spot"]
         paid, at_ms = Fraction(0), _ms(event["at"])
-        payments = [each for each in ledger["payments"] if each["asset"] == "USDT"]
-        for each in reversed([each for each in payments if each["time_ms"] <= at_ms]):
+        for each in reversed([each for each in self.payments if each["time_ms"] <= at_ms]):
             paid += Fraction(each["amount"]) * (-1 if each["kind"] == "withdrawal" else 1)
             if paid == Fraction(event["amount"]):
+                self.payments = [each for each in self.payments if each["time_ms"] > at_ms]
                 return True
         return False
+
+
+def intervals_of(config: Path) -> dict[str, float]:
+    """Return the seconds between two runs, by job: the daemon's own, or those of the file."""
+    intervals = {}
+    for spec in default_specs(calendars=[ALWAYS_OPEN], zones=[]):
+        every = [slot.interval for slot in spec.slots if isinstance(slot, Every)]
+        if every:
+            intervals[str(spec.name)] = max(every).total_seconds()
+    told = tomllib.loads(config.read_text()) if config.exists() else {}
+    for name, job in told.get("jobs", {}).items():
+        if "every" in job:
+            intervals[name] = parse_duration(job["every"]).total_seconds()
+    return intervals
+
+
+def said_parts(said: str) -> list[str]:
+    """Return what a command has *said* in JSON: of its error, or of each thing that it left."""
+    try:
+        told = json.loads(said)
+    except ValueError:
+        return [said]
+    left = [f"{each['kind']} {each['subject']}: {each['why']}" for each in told.get("left", [])]
+    return left or [told["error"]["message"] if "error" in told else said]
 
 
 def rows_of(file: Path) -> list[dict[str, Any]]:

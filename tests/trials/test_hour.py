@@ -5,10 +5,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 
+from tests.trials import hour
+from tests.trials.judge import Judge
 from tests.trials.processes import TREE
+from tests.trials.test_judge import kept
 
 PATIENCE_SECONDS = 500.0  # a bound: the judge waits until books agree
 
@@ -36,3 +41,22 @@ def test_a_slice_of_the_hour_leaves_books_that_agree(tmp_path: Path) -> None:
     assert verdict["differences"] == [], said
     assert verdict["figures"]["flat"]["orders"], said
     assert verdict["figures"]["flat"]["open"] == 0
+
+
+def test_a_flatten_that_failed_without_a_cause_is_a_violation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M6: what is left of it is tried again, and no try is forgotten."""
+    monkeypatch.setattr(hour, "PAUSE_SECONDS", 0.0)
+    nowhere: Any = None
+    trial = hour.Trial(tmp_path, nowhere, nowhere, 1.0, 1)
+    said = ["spot: it is not asked", "spot: it is not asked"]
+
+    async def ctl(*_: str) -> Any:
+        if said:
+            raise hour.RefusedError(said.pop())
+
+    monkeypatch.setattr(trial, "ctl", ctl)
+    anyio.run(trial.flatten)
+    kept(tmp_path, [])
+    assert trial.unexplained(Judge(tmp_path)) == ["flatten failed: spot: it is not asked"] * 2

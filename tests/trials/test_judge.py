@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.trials.causes import parts_of
-from tests.trials.judge import Judge
+from tests.trials.judge import Judge, intervals_of
 from tests.trials.processes import MODULES
 
 NOON = "2026-11-30T12:{:02}:{:06.3f}Z"
@@ -100,6 +100,79 @@ def test_a_lost_answer_explains_its_order_until_its_outcome_is_known(tmp_path: P
     assert len(kept(tmp_path, lost_order())) == 1, "nobody has had an answer lost"
 
 
+@pytest.mark.parametrize(
+    ("event", "why", "explained"),
+    [
+        ("exit refused", f"OutcomeUnknownError: outcome of order {LOST} is unknown", True),
+        ("order still unknown", "the venue has never seen it", True),
+        ("exit refused", f"{LOST}: insufficient balance", False),
+        ("fill not applied", "it fits no position", False),
+        ("exit refused", f"not known to be gone: {LOST}, {OTHER}", False),
+    ],
+)
+def test_of_an_order_in_doubt_its_doubt_alone_is_explained(
+    tmp_path: Path, event: str, why: str, *, explained: bool
+) -> None:
+    """What else goes wrong with it is a fault of the daemon's."""
+    met = {"usdm": [{"at": 10, "fault": "answer", "status": 503}]}
+    line = {"at": at(15), "event": event, "level": "error", "reason": why, "order": LOST}
+    assert (kept(tmp_path, [*lost_order(), line], met=met) == []) is explained
+
+
+@pytest.mark.parametrize(
+    ("job", "raised", "seen", "explained"),
+    [
+        ("reconcile", 15, 15, True),
+        ("reconcile", 15, 80, True),  # a minute between its runs, and what a failure takes to show
+        ("reconcile", 15, 100, False),
+        ("reconcile", 11, 80, False),
+        ("stop_loss_check", 15, 30, True),
+        ("stop_loss_check", 15, 45, False),
+        ("run_bots", 15, 15, False),
+    ],
+)
+def test_a_job_that_failed_with_a_cause_explains_its_alert_until_it_has_run_again(
+    tmp_path: Path, job: str, raised: int, seen: int, *, explained: bool
+) -> None:
+    row = {
+        "code": "job_failed",
+        "severity": "warning",
+        "subject": job,
+        "message": "its last run ended as failed",
+        "count": 1,
+        "raised_at": at(raised),
+        "last_seen_at": at(seen),
+    }
+    events = [] if job == "run_bots" else [failed(12, GONE, job)]
+    assert (kept(tmp_path, events, alerts=[row], met={"usdm": MET}) == []) is explained
+
+
+def test_a_job_has_the_interval_of_the_file(tmp_path: Path) -> None:
+    """Without one of its own there, or where there is no file, it has the daemon's."""
+    file = tmp_path / "trial.toml"
+    assert intervals_of(file)["reconcile"] == 60
+    file.write_text('[jobs.reconcile]\nevery = "5s"\n')
+    assert [intervals_of(file)[job] for job in ("reconcile", "stop_loss_check")] == [5, 5]
+
+
+def test_a_flatten_that_fails_needs_a_cause(tmp_path: Path) -> None:
+    """Each thing that it leaves needs one."""
+    kept(tmp_path, [], met={"usdm": MET})
+    judge = Judge(tmp_path)
+    left = [{"kind": "position", "subject": "0.02 BTCPERP of perp-btc", "why": "502 Bad Gateway"}]
+    other = {"kind": "position", "subject": "1 ETHUSD of alpaca-eth", "why": "502 Bad Gateway"}
+    error = {"error": {"code": "venue_unavailable", "message": "usdm: Bad Gateway (502)"}}
+    for said, second, explained in (
+        ({"left": left}, 12, True),
+        ({"left": left}, 60, False),
+        ({"left": [*left, other]}, 12, False),
+        (error, 12, True),
+        ("no answer", 12, False),
+    ):
+        text = said if isinstance(said, str) else json.dumps(said)
+        assert judge.explains_failure(text, NOON_MS + 1000 * second) is explained, said
+
+
 def test_an_alert_needs_a_cause_as_long_as_it_is_raised_again(tmp_path: Path) -> None:
     row = {
         "code": "price_stream_silent",
@@ -126,6 +199,8 @@ def test_cash_that_jumps_is_that_of_payments_which_nobody_tells(tmp_path: Path) 
         {"kind": "deposit", "asset": "USDT", "amount": "360.06", "time_ms": NOON_MS + 2_000},
     ]
     jump = {"at": at(60), "event": "cash jumped", "level": "warning", "asset": "USDT"}
+    twice = [{**jump, "venue": "spot", "amount": "360.06", "at": at(second)} for second in (5, 60)]
+    assert len(kept(tmp_path, twice, payments=payments)) == 1, "it was paid once"
     for venue, amount, count in (
         ("spot", "244.93", 0),
         ("spot", "360.06", 0),

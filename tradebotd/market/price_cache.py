@@ -49,11 +49,10 @@ class PriceCache:
         previous = tick.price if last is None else last.current
         seen_at = instead = None
         if last is not None:
-            oldest = OLDEST_PRINT if tick.timed else ON_ITS_WAY
-            if tick.repeats and timedelta() < last.at - tick.at <= oldest:
+            if tick.repeats and _is_overtaken(tick, last):
                 return False
             if tick.repeats and last.current == tick.price:
-                seen_at, instead = last.seen_at or last.at, last.instead
+                seen_at, instead = min(last.seen_at or last.at, tick.at), last.instead
             elif not self._confirms(tick.price, last) or self._is_stub(tick, last):
                 instead = last.believed
         elif tick.kind is not _LAST and self.by_last(tick.symbol, tick.price, tick.at) is False:
@@ -66,6 +65,7 @@ class PriceCache:
             seen_at=seen_at,
             instead=instead,
             previous_at=None if last is None else last.at,
+            printed_at=_printed_at(tick, last),
         )
         return True
 
@@ -143,6 +143,31 @@ class PriceCache:
         """Return the ticks that the price of *kind* is, or is made from."""
         prices = self._last if self.follows_last(symbol, kind) else self._others[kind]
         return prices.get(symbol)
+
+
+def _is_overtaken(tick: Tick, last: LastPrices) -> bool:
+    """Return whether *tick*, which was on its way, tells nothing newer than *last*.
+
+    A print that tells its time is overtaken by another one that does, or by a streamed one: not by
+    a price without a time, which is of its question and may be of any print before that. Told once
+    more behind such a price, it is no news either.
+    """
+    if not tick.timed:
+        return timedelta() < last.at - tick.at <= ON_ITS_WAY
+    if last.printed_at is None:
+        return False
+    behind = last.printed_at - tick.at
+    return timedelta() < behind <= OLDEST_PRINT or (not behind and tick.at < last.at)
+
+
+def _printed_at(tick: Tick, last: LastPrices | None) -> datetime | None:
+    """Return when the newest print known was traded, now that *tick* is recorded."""
+    known = None if last is None else last.printed_at
+    if tick.repeats and not tick.timed:
+        return known
+    if known is not None and timedelta() < known - tick.at <= OLDEST_PRINT:
+        return known  # a streamed print, told late
+    return tick.at
 
 
 def _at_spread(spread: Spread, kind: PriceKind, last: LastPrices) -> LastPrices | None:

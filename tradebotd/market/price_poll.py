@@ -10,6 +10,7 @@ from tradebotd.domain.candle import Tick
 from tradebotd.domain.errors import FeedError, TradebotError
 from tradebotd.domain.ids import FeedName
 from tradebotd.domain.instrument import MarketSymbol
+from tradebotd.market.first_prices import FirstPrices
 from tradebotd.market.sessions import Calendar
 from tradebotd.ports.clock import Clock
 from tradebotd.ports.feed import PolledFeed, StreamedFeed, TimedFeed, TimedPrice
@@ -46,6 +47,7 @@ class PricePoll:
         self._clock = clock
         self._on_tick = on_tick
         self._failing: dict[FeedName, str] = {}
+        self._first_prices = FirstPrices(calendars, clock.now())
 
     async def run(self) -> None:
         """Ask again and again, on the grid of its interval; until it is cancelled."""
@@ -55,10 +57,10 @@ class PricePoll:
             await self._clock.sleep_until(max(begun + self._every, self._clock.now()))
 
     async def poll(self) -> int:
-        """Ask once; the number of symbols that have a new price.
+        """Ask once; return the number of symbols that have a new price.
 
         An answer is as old as its question, or as the print that it tells: what happened meanwhile
-        is newer.
+        is newer. One without a time that may be of before the open is left out.
         """
         now = self._clock.now()
         open_ = [
@@ -66,7 +68,13 @@ class PricePoll:
             for each in self._symbols
             if self._calendars[each.calendar].is_open(now) and not self._is_told(each)
         ]
-        prices = await self._ask(open_)
+        told = await self._ask(open_)
+        prices = {
+            each.symbol: told[each.symbol]
+            for each in open_
+            if each.symbol in told
+            and not self._first_prices.may_be_old(each, told[each.symbol], now)
+        }
         for symbol, price in prices.items():
             await self._tell(symbol, price, now)
         return len(prices)

@@ -13,7 +13,8 @@ class LastPrices(NamedTuple):
     `after_gap`: of the current tick. `seen_at`: when the current price was first seen, if it may be
     the same print as the ticks before; else None. `instead`: the last confirmed price, while
     nothing confirms the current one; None when the current price is believed. `previous_at`: of the
-    previous tick; None at the first.
+    previous tick; None at the first. `printed_at`: of the newest tick whose `at` is when it was
+    traded; None while all were asked for and none told its time.
     """
 
     previous: Decimal
@@ -23,6 +24,7 @@ class LastPrices(NamedTuple):
     seen_at: datetime | None = None
     instead: Decimal | None = None
     previous_at: datetime | None = None
+    printed_at: datetime | None = None
 
     @property
     def believed(self) -> Decimal:

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -64,7 +65,8 @@ class Scene:
         request[ARRIVED] = self.clock.now_ms()
         await request.read()
         operation = await self.operation_of(request)
-        fault = self.faults.take(Asked(request.method, request.path, operation))
+        symbol = await _symbol_of(request)
+        fault = self.faults.take(Asked(request.method, request.path, operation, symbol=symbol))
         if fault is None:
             return await handler(request)
         await asyncio.sleep(fault.delay)
@@ -75,6 +77,18 @@ class Scene:
         if fault.kind is Kind.FALSE_NOT_FOUND:
             return await self.not_found(request)
         return await _spoilt(request, fault, truth)
+
+
+async def _symbol_of(request: web.Request) -> str:
+    """The symbol that *request* names, in its query or in its body; "" where it names none."""
+    text = (await request.read()).decode(errors="replace")
+    if not text.startswith("{"):
+        return request.query.get("symbol") or parse_qs(text).get("symbol", [""])[0]
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return ""
+    return str(told.get("symbol", ""))
 
 
 async def _answer(handler: Handler, request: web.Request) -> web.StreamResponse:

@@ -110,12 +110,13 @@ def fault_from(told: dict[str, Any]) -> Fault:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as faults see it; of a stream, *path* and *channel*."""
+    """A request as faults see it; of a stream, *path* and *channel*. *symbol*: that it names."""
 
     method: str = ""
     path: str = ""
     operation: str = ""
     channel: str = ""
+    symbol: str = ""
 
 
 class Faults:

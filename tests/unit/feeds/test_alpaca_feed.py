@@ -265,6 +265,17 @@ async def test_no_more_is_asked_than_the_file_says() -> None:
         assert free == [True, True, True, False]  # a fifth is kept for prices
 
 
+async def test_a_budget_is_what_is_left_where_the_least_is() -> None:
+    """M3.3: another program with the key leaves less of the key's limit than of the feed's own."""
+    async with staged(standing_clock(NOW), names=("AAPL",)) as stage:
+        few = stage.feed(NAME, most=50)
+        limits = few._client._limits
+        limits.gate.observe(limits.name, 190)
+        assert few.budget()[:2] == (50, 10)
+        limits.gate.observe(limits.name, 200)
+        assert few.budget().left_minute == 0
+
+
 async def test_what_the_plan_does_not_have_is_an_error_in_words() -> None:
     """M3.2: 403 is not repeated."""
     async with staged(standing_clock(NOW), names=("AAPL",)) as stage:

@@ -17,7 +17,7 @@ from tradebotd.net.allow_list import AllowList
 from tradebotd.net.gate import Gate, Turn
 from tradebotd.net.http import Answer, HttpClient, Timeouts
 from tradebotd.net.limited import Call, LimitedClient
-from tradebotd.net.rate_limit import Costs, Priority, Window
+from tradebotd.net.rate_limit import Costs, Priority
 from tradebotd.net.redaction import Redactor
 from tradebotd.ports.clock import HostClock
 
@@ -107,16 +107,19 @@ class Client:
     async def close(self) -> None:
         await self._http.close()
 
-    def window(self) -> Window:
-        """Return what is counted of the key: the narrower window, where it has two.
+    def budget(self) -> tuple[int, int]:
+        """Return the key's limit a minute, and what is left: the least of its windows, for each.
 
-        Raises LookupError.
+        Others with the key spend from its own window, and not from that of `most`. Raises
+        LookupError.
         """
         told = (self._limits.gate.limits.window(each) for each in self._limits.costs)
         windows = [window for window in told if window is not None]
         if not windows:
             raise LookupError("the gate has no window of the key")
-        return min(windows, key=lambda window: window.limit)
+        at = self._host.monotonic()
+        left = min(each.limit - each.own(at) - each.others(at) for each in windows)
+        return min(each.limit for each in windows), max(0, left)
 
     async def bars(self, query: Mapping[str, str], *, crypto: bool) -> Told:
         """Ask for one answer's bars."""

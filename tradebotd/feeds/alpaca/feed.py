@@ -69,11 +69,10 @@ class AlpacaFeed:
 
     def budget(self) -> FeedBudget:
         """Return what the key may still ask in a minute; a day has no limit."""
-        now, at, window = self._host.now(), self._host.monotonic(), self._client.window()
-        left = max(0, window.limit - window.own(at) - window.others(at))
+        now, (limit, left) = self._host.now(), self._client.budget()
         minute = now.replace(second=0, microsecond=0) + _MINUTE
         day = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-        return FeedBudget(window.limit, left, minute, None, None, day)
+        return FeedBudget(limit, left, minute, None, None, day)
 
     async def close(self) -> None:
         """Close the connections that are kept open."""

@@ -31,18 +31,29 @@ class Credits:
 
     @asynccontextmanager
     async def turn(self, cost: int, priority: Priority, *, wait: float) -> AsyncIterator[Turn]:
-        """Wait at most *wait* seconds for *cost* credits. Raises NotSentError without them."""
+        """Wait at most *wait* seconds for *cost* credits. Raises NotSentError without them.
+
+        They are of the day on which the turn has come, which may have begun meanwhile.
+        """
+        self._check_day(cost)
+        async with self._gate.turn({MINUTE: cost}, priority, wait=wait) as turn:
+            self._check_day(cost)
+            self._used += cost  # what is refused is counted there, too
+            day = self._day
+            try:
+                yield turn
+            except NotSentError:
+                self._turn_day()
+                if self._day == day:
+                    self._used -= cost
+                raise
+
+    def _check_day(self, cost: int) -> None:
+        """Raise NotSentError where the day has not *cost* credits left."""
         self._turn_day()
         if self._a_day is not None and self._used + cost > self._a_day:
             until = next_day(self._host.now())
             raise NotSentError(f"the {self._a_day} credits of the day are spent", until)
-        self._used += cost  # what is refused is counted there, too
-        try:
-            async with self._gate.turn({MINUTE: cost}, priority, wait=wait) as turn:
-                yield turn
-        except NotSentError:
-            self._used -= cost
-            raise
 
     def at_once(self, priority: Priority) -> int:
         """So many credits may be spent by one call, at most."""

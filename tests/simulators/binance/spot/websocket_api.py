@@ -244,7 +244,8 @@ class WebSocketApi:
             session.outbox.put(json.dumps(body), "answer")
             return
         word = _word(method, params)
-        fault = self.scene.faults.take(FaultAsked("WS", session.outbox.stream.path, word))
+        symbol, path = str(params.get("symbol", "")), session.outbox.stream.path
+        fault = self.scene.faults.take(FaultAsked("WS", path, word, symbol=symbol))
 
         async def answer() -> str:
             return session.answer(request, method, params)
