@@ -34,15 +34,15 @@ SPOILT = {
     "another shape": Fault(kind=Kind.WRONG_BODY, body={"hello": [1]}),
 }
 
+QUICK = 3.0  # seconds: enough for any answer on a busy machine
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No fault is worth ten seconds of waiting."""
-    monkeypatch.setattr(http.Timeouts, "__new__", _quick)
-
-
-def _quick(_: type, pool: float = 2, connect: float = 2, answer: float = 0.5) -> object:
-    return tuple.__new__(http.Timeouts, (pool, connect, min(answer, 0.5)))
+    defaults = http.HttpClient.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "timeouts", http.Timeouts(answer=QUICK))
 
 
 def spoilt(name: str, operation: str, executed: Executed = Executed.NOW) -> Fault:
