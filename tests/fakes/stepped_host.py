@@ -13,10 +13,11 @@ TURN = 0.025  # seconds of real time: simulators look at their clock every 0.02
 
 
 class SteppedHost:
-    """Implements `ports.clock.HostClock` at the time of *clock*."""
+    """Implements `ports.clock.HostClock` at the time of *clock*; *turn*: 0 where no sockets are."""
 
-    def __init__(self, clock: MarketClock) -> None:
+    def __init__(self, clock: MarketClock, *, turn: float = TURN) -> None:
         self._clock = clock
+        self._turn = turn
         self._sleepers: list[tuple[float, anyio.Event]] = []
 
     def now(self) -> datetime:
@@ -33,7 +34,7 @@ class SteppedHost:
     async def advance(self, seconds: float, step: float = 1.0) -> None:
         """Let *seconds* pass, in steps, after each of which everybody acts who waited for it."""
         left = seconds
-        await anyio.sleep(TURN)  # whoever is about to sleep, sleeps
+        await anyio.sleep(self._turn)  # whoever is about to sleep, sleeps
         while left > 0:
             self._clock.jump_to(self._clock.now() + timedelta(seconds=min(step, left)))
             left -= step
@@ -42,7 +43,7 @@ class SteppedHost:
             self._sleepers = [each for each in self._sleepers if each[0] > now]
             for _, event in due:
                 event.set()
-            await anyio.sleep(TURN)
+            await anyio.sleep(self._turn)
 
 
 async def until(so: Callable[[], object]) -> None:

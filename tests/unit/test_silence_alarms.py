@@ -18,7 +18,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.clock = standing_clock(START)
-        self.host = SteppedHost(self.clock)
+        self.host = SteppedHost(self.clock, turn=0)
         self.watch = StreamWatch(ONE, self.host)
         self.told: list[set[str]] = []
         self.closed: set[str] = set()
