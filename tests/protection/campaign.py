@@ -217,13 +217,16 @@ class Trial:
 
     # Entries
 
+    def _denied_in_doubt(self) -> bool:
+        return self._denied in IN_DOUBT
+
     async def _entered(self, entry: str) -> bool:
         """Enter, once the exits of the position before are gone."""
         self._denied = None
         with anyio.move_on_after(PATIENCE):
             while not await self._sent(entry):  # noqa: ASYNC110 - no event tells
                 await anyio.sleep(AGAIN)
-        if self._is_flat() and self._denied in IN_DOUBT and self.name in self.witness.lost:
+        if self._is_flat() and self._denied_in_doubt() and self.name in self.witness.lost:
             return False  # an order of unknown outcome that can rest is in doubt for an hour
         if not await until(lambda: not self._is_flat()):
             self.wrong.append(f"{self.name}: not entered")

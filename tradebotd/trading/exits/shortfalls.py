@@ -208,7 +208,7 @@ class Shortfalls:
 
     def _bound(self, position: Position, most: Decimal) -> None:
         until = self._clock.now() + ASKED_EVERY
-        self._bounds[position.id] = _Bound(position.quantity, most, until)
+        self._bounds[position.id] = _Bound(held=position.quantity, most=most, until=until)
 
     def _may_rest(self, position: Position, pair: RestingPair, free: Decimal) -> bool:
         """Return whether the venue takes a stop of *free*."""
