@@ -68,6 +68,20 @@ class VenueAnswer:
         return all(now.get(position) == sold for position, sold in self.sold.items())
 
 
+async def ask_account(venue: Venue, seconds: float) -> VenueAccount | str:
+    """Ask for a venue's account with a time limit; return it, or why there is no answer."""
+    try:
+        with anyio.fail_after(seconds):
+            account = await venue.account()
+    except (VenueError, TimeoutError) as error:
+        return describe_error(error)
+    except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
+        trace = traceback.format_exc()  # not by exc_info: renderers read source files
+        log.error("venue account failed", venue=venue.name, traceback=trace)  # noqa: TRY400
+        return describe_error(error)
+    return account if is_readable(account) else "its account is no numbers"
+
+
 class VenueAccounts:
     """Answers of the venues by name. In memory only: after a start none is known."""
 
@@ -98,23 +112,13 @@ class VenueAccounts:
     async def _ask(
         self, name: VenueName, seconds: float, answers: dict[VenueName, VenueAccount]
     ) -> None:
-        try:
-            with anyio.fail_after(seconds):
-                account = await self._venues[name].account()
-        except (VenueError, TimeoutError) as error:
-            reason = describe_error(error)
-        except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
-            trace = traceback.format_exc()  # not by exc_info: renderers read source files
-            log.error("venue account failed", venue=name, traceback=trace)  # noqa: TRY400
-            reason = describe_error(error)
-        else:
-            if is_readable(account):
-                self._seen(name, account)
-                answers[name] = account
-                self._silent.pop(name, None)
-                return
-            reason = "its account is no numbers"
-        self._silent[name] = (reason, anyio.current_time())
+        answer = await ask_account(self._venues[name], seconds)
+        if isinstance(answer, str):
+            self._silent[name] = (answer, anyio.current_time())
+            return
+        self._seen(name, answer)
+        answers[name] = answer
+        self._silent.pop(name, None)
 
     def remember(
         self, name: VenueName, account: VenueAccount, before: Flows, flows: Flows, *, heard: bool

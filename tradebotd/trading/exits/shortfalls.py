@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-import anyio
 import structlog
 
 from tradebotd.domain.alert_code import AlertCode
@@ -22,8 +21,6 @@ from tradebotd.domain.denial import DenialRule
 from tradebotd.domain.errors import (
     DatabaseUnavailableError,
     OrderRejectedError,
-    VenueError,
-    describe_error,
 )
 from tradebotd.domain.ids import PositionId, VenueName
 from tradebotd.domain.instrument import MarketSymbol, PositionType
@@ -32,6 +29,7 @@ from tradebotd.ports.clock import Clock
 from tradebotd.ports.venue import Balance, Venue
 from tradebotd.storage import alerts
 from tradebotd.storage.postgres.database import Database
+from tradebotd.trading.account.venue_accounts import ask_account
 from tradebotd.trading.condition_alerts import subject
 from tradebotd.trading.exits.exit_intents import RestingPair, pair_for
 
@@ -214,10 +212,8 @@ class Shortfalls:
         """Return whether the venue takes a stop of *free*."""
         if free <= 0:
             return False
-        instrument, bounded = (
-            self._symbols[position.symbol].instrument,
-            replace(position, quantity=free),
-        )
+        instrument = self._symbols[position.symbol].instrument
+        bounded = replace(position, quantity=free)
         return pair_for(bounded, instrument, linked=False, types=pair.types) is not None
 
     # What the venue tells, and what is told of it
@@ -227,15 +223,11 @@ class Shortfalls:
         venue, symbol = self._venues.get(position.venue), self._symbols.get(position.symbol)
         if venue is None or symbol is None:
             return None
-        try:
-            with anyio.fail_after(ASK_SECONDS):
-                account = await venue.account()
-                return account.balance(symbol.instrument.base_asset)
-        except (VenueError, TimeoutError) as error:
-            log.warning("balance lookup failed", venue=position.venue, error=describe_error(error))
-        except Exception:
-            log.exception("venue account failed", venue=position.venue)
-        return None
+        answer = await ask_account(venue, ASK_SECONDS)
+        if isinstance(answer, str):
+            log.warning("balance lookup failed", venue=position.venue, error=answer)
+            return None
+        return answer.balance(symbol.instrument.base_asset)
 
     def _shortfall(self, position: Position, sold: str, told: Balance, words: str) -> str:
         asset = self._symbols[position.symbol].instrument.base_asset

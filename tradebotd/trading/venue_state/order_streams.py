@@ -167,9 +167,6 @@ class OrderStreams:
         except (DatabaseUnavailableError, TimeoutError) as error:
             log.warning("a silent order stream could not be made up for", error=str(error))
             return True
-        except Exception:
-            log.exception("a silent order stream could not be made up for")
-            return True
         if not is_done:  # a stream that was lost meanwhile is due in any case
             self._polled_at = min(self._polled_at, before[0])
             self._compared_at = min(self._compared_at, before[1])
