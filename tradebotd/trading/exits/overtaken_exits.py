@@ -49,8 +49,9 @@ class OvertakenExits:
     def begin(self, position: Position) -> None:
         """Note whether a stop rests beside the exit, before that is sent."""
         self._rejected.discard(position.id)
-        beside = self._overlaps(position) and self._rests(position.id)
-        (self._beside.add if beside else self._beside.discard)(position.id)
+        self._beside.discard(position.id)
+        if self._overlaps(position) and self._rests(position.id):
+            self._beside.add(position.id)
 
     def _overlaps(self, position: Position) -> bool:
         """Return whether an exit is sent while the stop rests: what they sell is capped."""

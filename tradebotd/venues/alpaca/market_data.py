@@ -58,7 +58,7 @@ class MarketData:
         if not symbols:
             return {}
         markets = [self._symbols.market(each.symbol) for each in symbols]
-        trades = await self._batches(markets, paths.STOCK_TRADES, paths.CRYPTO_TRADES)
+        trades = await self._trades(markets)
         prices, traded_at = _merged(map(trades_of, trades)), _times(trades, "trades")
         books = await self._books_if_told(markets) if PriceKind.BID in self._kinds else _Books()
         quotes: dict[str, Quote] = {}
@@ -71,15 +71,14 @@ class MarketData:
                 quotes[each.symbol] = Quote(last=prices[market], bid=bid, ask=ask, times=times)
         return quotes
 
-    async def _prices(self, markets: Sequence[str]) -> dict[str, Decimal]:
-        told = await self._batches(markets, paths.STOCK_TRADES, paths.CRYPTO_TRADES)
-        return _merged(map(trades_of, told))
+    async def _trades(self, markets: Sequence[str]) -> Sequence[Value]:
+        return await self._batches(markets, paths.STOCK_TRADES, paths.CRYPTO_TRADES)
 
-    async def _books(self, markets: Sequence[str]) -> "_Books":
+    async def _books(self, markets: Sequence[str]) -> _Books:
         told = await self._batches(markets, paths.STOCK_QUOTES, paths.CRYPTO_QUOTES)
         return _Books(_merged(map(books_of, told)), _times(told, "quotes"))
 
-    async def _books_if_told(self, markets: Sequence[str]) -> "_Books":
+    async def _books_if_told(self, markets: Sequence[str]) -> _Books:
         """Return bids and asks; none where they cannot be had: last prices are told without."""
         try:
             return await self._books(markets)
@@ -92,7 +91,7 @@ class MarketData:
         if not markets:
             return
         try:
-            self._known.update(await self._prices(markets))
+            self._known.update(_merged(map(trades_of, await self._trades(markets))))
         except (VenueError, MisshapenError) as error:
             log.warning("last prices not told", error=str(error))
 
